@@ -1,0 +1,58 @@
+# Every target does its own set-up. `make help` lists them.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# Keep what the tools cache inside the clone, and every run on the same number of threads.
+CACHE := $(CURDIR)/.cache
+export IPYTHONDIR := $(CACHE)/ipython
+export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
+export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(CACHE)/jupyter/runtime
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help setup book test test-fast execute lint lock serve clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: .venv/ready  ## create the locked environment in .venv (the other targets do it for you)
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
+	  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+	$(PYTHON) -m venv --clear .venv
+	@mkdir -p $(CACHE)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(CACHE)/uv.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CACHE)/uv.txt
+	uv pip install --quiet --python .venv --no-deps --require-hashes -r requirements.lock
+	uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .
+	@touch .venv/ready
+
+book: setup  ## build the HTML book into _build/html, warnings as errors
+	jupyter-book build . -W -n --keep-going
+
+test: setup  ## run everything: unit tests, every notebook by strict nbval, the built pages
+	pytest
+
+test-fast: setup  ## the same without the notebooks that train
+	pytest --fast
+
+execute: setup  ## re-run the notebooks whose code, package or records have changed
+	python tools/notebooks.py execute
+
+lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
+	ruff check .
+	ruff format --check .
+	codespell
+
+lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
+	python tools/lock.py --upgrade
+
+serve: book  ## build the book and open it on http://localhost:8000
+	python -m http.server --directory _build/html --bind localhost 8000
+
+clean:  ## remove what was built; keep the environment
+	rm -rf _build .cache .pytest_cache .hypothesis .ruff_cache

@@ -1,0 +1,79 @@
+"""d2lcnn: the package beside a book about convolutional networks that runs.
+
+Everything a chapter uses is here: `d2lcnn.corr2d`, `d2lcnn.lenet`, `d2lcnn.fit`, `d2lcnn.check`, ...
+"""
+
+from importlib import import_module
+
+from d2lcnn.checks import check
+from d2lcnn.data import Augment, FashionMNIST, ImageData
+from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
+from d2lcnn.layers import Conv2D, FlattenLayer, GlobalAvgPool2d, Reshape
+from d2lcnn.nets import lenet
+from d2lcnn.ops import (
+    convolve2d,
+    corr2d,
+    corr2d_im2col,
+    corr2d_multi_in,
+    corr2d_multi_in_out,
+    corr2d_multi_in_out_1x1,
+    pool2d,
+)
+from d2lcnn.training import History, evaluate, fit
+
+# Imported when first asked for, so that `import d2lcnn` stays as light as torch.
+_LAZY = {
+    "d2lcnn.d2l_bridge": ("D2LClassifier", "D2LData", "train_with_d2l"),
+    "d2lcnn.figures": (
+        "draw_grid",
+        "plot_history",
+        "show_channels",
+        "show_confusion",
+        "show_correlation",
+        "show_im2col",
+        "show_images",
+        "show_layers",
+        "show_pooling",
+        "show_receptive_field",
+    ),
+}
+
+
+__all__ = [
+    "Augment",
+    "Conv2D",
+    "FashionMNIST",
+    "FlattenLayer",
+    "GlobalAvgPool2d",
+    "History",
+    "ImageData",
+    "Reshape",
+    "check",
+    "convolve2d",
+    "corr2d",
+    "corr2d_im2col",
+    "corr2d_multi_in",
+    "corr2d_multi_in_out",
+    "corr2d_multi_in_out_1x1",
+    "evaluate",
+    "fit",
+    "grow_field",
+    "lenet",
+    "output_size",
+    "pair",
+    "pool2d",
+    "receptive_field",
+    "same_padding",
+    *(name for names in _LAZY.values() for name in names),
+]
+
+
+def __getattr__(name: str):
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'd2lcnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,271 @@
+"""What `fit` leans on: the device, the precision and the processes of a run, its checks and its checkpoints."""
+
+import math
+import os
+import random
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how to compute, and which of how many processes this is; `dtype` is that of the weights."""
+
+    device: torch.device
+    dtype: torch.dtype
+    precision: str
+    rank: int = 0
+    world_size: int = 1
+
+    @classmethod
+    def of(cls, net: nn.Module, device: torch.device, precision: str) -> "Machine":
+        """The one at hand; raises ValueError for a precision that there is not, or not with these weights."""
+        if precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise ValueError(f'precision must be "auto", "fp32", "bf16" or "fp16", got {precision!r}')
+        dtype = next((p.dtype for p in net.parameters() if p.is_floating_point()), torch.float32)
+        if dtype == torch.float64 and precision == "auto":
+            precision = "fp64"
+        elif dtype != torch.float32:
+            raise ValueError(
+                f'net must have float32 weights, or float64 and precision="auto"; got {dtype}, {precision!r}'
+            )
+        elif precision == "auto":
+            precision = _fastest_precision(device)
+        if dist.is_available() and dist.is_initialized():
+            return cls(device, dtype, precision, dist.get_rank(), dist.get_world_size())
+        return cls(device, dtype, precision)
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of `values` over all processes, in place."""
+        if self.world_size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def batches(self, source: Iterable, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of the batches (X, y), checked and brought to the device."""
+        for batch in source.epoch(epoch, self.rank, self.world_size) if hasattr(source, "epoch") else source:
+            X, y = _check_batch(batch)
+            X = X.to(self.device, self.dtype, non_blocking=True)
+            if X.ndim == 4:
+                X = X.contiguous(memory_format=torch.channels_last)
+            yield X, y.to(self.device, torch.int64, non_blocking=True)
+
+    def score(self, net: nn.Module, X: Tensor, y: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Summed loss and number of right answers, left on the device."""
+        rows = len(y)
+        if rows == 0:
+            # A process whose share is empty must take part in the backward pass too, or the others wait for it.
+            X, y = X.new_zeros(1, *X.shape[1:]), y.new_zeros(1)
+        low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        with torch.autocast(self.device.type, low) if low else nullcontext():
+            scores = net(X)
+        _check_scores(scores, y)
+        losses = F.cross_entropy(scores.to(self.dtype), y, reduction="none", label_smoothing=label_smoothing)
+        return losses[:rows].sum(), (scores.detach().argmax(1) == y)[:rows].sum()
+
+
+def _fastest_precision(device: torch.device) -> str:
+    # A rule and no measurement, so that a run can be repeated. A T4 says that it has bf16, and emulates it.
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
+        return "fp16"
+    cpu = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    return "bf16" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") else "fp32"
+
+
+def find_device(device: torch.device | str | None) -> torch.device:
+    """The device asked for, or the first there is of cuda, mps and cpu; under torchrun each process has its own GPU."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(device)
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
+        torch.cuda.set_device(device)
+    return device
+
+
+def join_processes(device: torch.device) -> None:
+    """Join the others where torchrun started this process as one of many, for as long as it lives."""
+    launched = "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if launched and not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(minutes=10))
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile works here; warns where it does not."""
+    try:
+        torch.compile(lambda X: X.cos() + 1)(torch.ones(8, device=device))
+    except Exception as error:  # of many types: no C++ compiler, no Triton, a Python that is too new
+        warnings.warn(f"trained without torch.compile, which does not work here: {error}", stacklevel=3)
+        return False
+    return True
+
+
+def mix(*keys: int) -> int:
+    """One seed from several numbers."""
+    # torch's CPU generator takes in 32 bits of its seed, so numbers placed side by side would be cut off.
+    return random.Random(repr(keys)).getrandbits(32)
+
+
+def recipe(net, train, optimizer, schedule, epochs, label_smoothing, precision, seed) -> dict[str, Any]:
+    """What a checkpoint and the run that goes on from it must agree on."""
+    result = {"epochs": epochs, "optimizer": type(optimizer).__name__, "batches": len(train), "seed": seed}
+    for i, group in enumerate(optimizer.param_groups):
+        result |= {f"optimizer.{i}.{name}": repr(value) for name, value in group.items() if name != "params"}
+    result["schedule"] = schedule if isinstance(schedule, str) else type(schedule).__name__
+    result |= {"label_smoothing": label_smoothing, "precision": precision}
+    of_data = ("num_examples", "batch_size", "size", "seed", "augment")
+    result |= {f"train.{name}": repr(getattr(train, name, None)) for name in of_data}
+    return result | {f"net.{name}": str(tuple(value.shape)) for name, value in net.state_dict().items()}
+
+
+def save(path: Path, parts: dict[str, Any], recipe: dict[str, Any], rows: list[dict]) -> None:
+    """Write a checkpoint; whenever the process dies, `path` holds a whole one, the last or this."""
+    state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        torch.save(state | {"recipe": recipe, "rows": rows}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def resume(path: Path, parts: dict[str, Any], recipe: dict[str, Any], machine: Machine) -> list[dict]:
+    """Load the checkpoint at `path`, if there is one, into `parts`, and return its rows.
+
+    Raises RuntimeError where it is damaged and ValueError where it is another run's.
+    """
+    state = [_read(path, recipe) if machine.rank == 0 and path.exists() else None]
+    if machine.world_size > 1:
+        dist.broadcast_object_list(state)
+    if state[0] is None:
+        return []
+    for name, part in parts.items():
+        if part is not None:
+            part.load_state_dict(state[0][name])
+    return state[0]["rows"]
+
+
+def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
+    try:
+        # torch.load takes a damaged tensor without a word; the zip archive around it has checksums.
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"wrong checksum of {damaged}")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        saved = state["recipe"]
+    except Exception as error:
+        raise RuntimeError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
+    for name in recipe | saved:
+        if recipe.get(name) != saved.get(name):
+            values = f"{name} was {saved.get(name)} and is {recipe.get(name)} now"
+            raise ValueError(f"checkpoint {path} is of another run: {values}; delete it to start anew")
+    return state
+
+
+def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint) -> None:
+    """Raise TypeError or ValueError for what can be seen wrong in the arguments of `fit`."""
+    for name, data in (("train", train), ("val", val)):
+        if data is None and name == "val":
+            continue
+        if isinstance(data, Iterator):
+            raise TypeError(
+                f"{name} must give its batches anew each epoch, but a {type(data).__name__} does so only once"
+            )
+        if not hasattr(data, "__len__") or not hasattr(data, "__iter__"):
+            raise TypeError(f"{name} must be a sized collection of batches (X, y), got {type(data).__name__}")
+        if len(data) == 0:
+            raise ValueError(f"{name} must hold at least one batch, got none")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs must be a whole number above 0, got {epochs!r}")
+    if (lr is None) == (optimizer is None):
+        raise ValueError(
+            f"give either lr or an optimizer, which has its own, got lr={lr!r} and optimizer={optimizer!r}"
+        )
+    if lr is not None and not 0 < lr < math.inf:
+        raise ValueError(f"lr must be above 0, got {lr!r}")
+    own = {id(p) for p in net.parameters()}
+    if optimizer is not None and not all(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise ValueError("optimizer must be of this net's parameters, got others")
+    if isinstance(schedule, LRScheduler) and not isinstance(schedule, ReduceLROnPlateau):
+        if schedule.optimizer is not optimizer:
+            raise ValueError("schedule must be of the optimizer given, got another's")
+    elif schedule not in ("one-cycle", None):
+        raise ValueError(
+            f'schedule must be "one-cycle", None or a scheduler that steps without a metric, got {schedule!r}'
+        )
+    if checkpoint is not None and not hasattr(train, "epoch"):
+        kind = type(train).__name__
+        raise ValueError(f"checkpoint needs batches of an ImageData: a {kind} cannot say where in its order it is")
+    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
+        raise ValueError(f"checkpoint must be a file in a folder that is there, got {os.fspath(checkpoint)!r}")
+
+
+def check_shareable(machine: Machine, *sources: Iterable | None) -> None:
+    """Raise ValueError where several processes cannot each take their share of the batches."""
+    if machine.world_size > 1 and not all(hasattr(data, "epoch") for data in sources if data is not None):
+        raise ValueError(
+            "train and val must be batches of an ImageData, for other batches cannot be shared by processes"
+        )
+
+
+@torch.no_grad()
+def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> None:
+    """Raise ValueError where the net cannot take the first batch of a source; gives lazy layers their shapes."""
+    alone = Machine(machine.device, machine.dtype, machine.precision)
+    for name, source in sources.items():
+        if source is None:
+            continue
+        X, y = next(iter(alone.batches(source)))
+        try:
+            scores = net.eval()(X[:2])
+        except Exception as error:
+            shape = tuple(X.shape)
+            raise ValueError(f"net must take X of shape {shape}, the first batch of {name}, but: {error}") from error
+        _check_scores(scores, y[:2])
+        _check_labels(y, scores.shape[1])
+        if getattr(source, "num_classes", 0) > scores.shape[1]:
+            raise ValueError(
+                f"net must have {source.num_classes} outputs, one a class of {name}, got {scores.shape[1]}"
+            )
+
+
+def _check_batch(batch: Any) -> tuple[Tensor, Tensor]:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        raise TypeError(f"a batch must be a pair of tensors (X, y), got {type(batch).__name__}")
+    X, y = batch
+    if not X.is_floating_point() or X.ndim < 2:
+        raise TypeError(f"X must be floating, of shape (N, ...), got {X.dtype} of shape {tuple(X.shape)}")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool or y.ndim != 1:
+        raise TypeError(f"y must be integer class numbers, of shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
+    if len(X) != len(y):
+        raise ValueError(f"X and y must be of the same length, got {len(X)} and {len(y)}")
+    return X, y
+
+
+def _check_scores(scores: Any, y: Tensor) -> None:
+    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(y):
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(f"net must give scores of shape (N, classes), here ({len(y)}, classes), got {got}")
+    # A GPU would have to be waited for; there the first batch must do.
+    if y.device.type == "cpu":
+        _check_labels(y, scores.shape[1])
+
+
+def _check_labels(y: Tensor, classes: int) -> None:
+    low, high = (int(bound) for bound in y.aminmax())
+    if low < 0 or high >= classes:
+        raise ValueError(f"y must lie in [0, {classes}), as the net has {classes} outputs, got {low} to {high}")

@@ -1,0 +1,88 @@
+"""AlexNet (Krizhevsky et al., 2012) and a mini network of the same layers for 28x28."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from d2lcnn.nets.recipe import Recipe, Variant
+from d2lcnn.nets.sizes import _check_positive, flat_features
+from d2lcnn.nets.weights import he_init
+
+
+class AlexNet(nn.Module):
+    """AlexNet (chapter 6): (N, in_channels, input_size, input_size) to (N, num_classes).
+
+    `conv` holds five convolutions, `fc` three fully connected layers: 46,764,746 parameters with the default arguments.
+    `stem` is the first convolution's (kernel size, stride, padding), `widths` the output channels of all five.
+    Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", 2012.
+
+    Raises ValueError naming the layer where the map vanishes if the input is too small.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        in_channels: int = 1,
+        input_size: int = 224,
+        stem: tuple[int, int, int] = (11, 4, 0),
+        widths: tuple[int, int, int, int, int] = (96, 256, 384, 384, 256),
+        fc_hidden_units: int = 4096,
+        dropout: float = 0.5,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        _check_positive(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+        super().__init__()
+        c1, c2, c3, c4, c5 = widths
+        self.conv = nn.Sequential(
+            nn.Conv2d(in_channels, c1, *stem),  # (N, 96, 54, 54)
+            activation(),
+            nn.MaxPool2d(3, 2),  # (N, 96, 26, 26)
+            # A smaller window; padding 2 keeps height and width.
+            nn.Conv2d(c1, c2, 5, 1, 2),  # (N, 256, 26, 26)
+            activation(),
+            nn.MaxPool2d(3, 2),  # (N, 256, 12, 12)
+            # Three convolutions in a row, no pooling between them.
+            nn.Conv2d(c2, c3, 3, 1, 1),  # (N, 384, 12, 12)
+            activation(),
+            nn.Conv2d(c3, c4, 3, 1, 1),  # (N, 384, 12, 12)
+            activation(),
+            nn.Conv2d(c4, c5, 3, 1, 1),  # (N, 256, 12, 12)
+            activation(),
+            nn.MaxPool2d(3, 2),  # (N, 256, 5, 5)
+        )
+        self.fc = nn.Sequential(
+            nn.Linear(flat_features(self.conv, in_channels, input_size), fc_hidden_units),  # 256 * 5 * 5 features
+            activation(),
+            nn.Dropout(dropout),
+            nn.Linear(fc_hidden_units, fc_hidden_units),
+            activation(),
+            nn.Dropout(dropout),
+            nn.Linear(fc_hidden_units, num_classes),
+        )
+
+    def forward(self, img: torch.Tensor) -> torch.Tensor:
+        """Return the logits (N, num_classes) of a batch of images."""
+        feature = self.conv(img)  # (N, 256, 5, 5)
+        feature = feature.flatten(1)  # (N, 6400)
+        output = self.fc(feature)  # (N, num_classes)
+        return output
+
+
+def alexnet_mini(num_classes: int = 10, in_channels: int = 1, input_size: int = 28) -> AlexNet:
+    """AlexNet for small images: a first convolution that keeps 28x28, narrower layers, weights by `he_init`.
+
+    Raises ValueError as `AlexNet` does.
+    """
+    widths = (24, 48, 96, 96, 64)
+    return he_init(AlexNet(num_classes, in_channels, input_size, (3, 1, 1), widths, fc_hidden_units=256))
+
+
+def _full(**options: int) -> AlexNet:
+    return he_init(AlexNet(**options))
+
+
+VARIANTS = {
+    "full": Variant(_full, Recipe(input_size=224, epochs=10, lr=1e-3, weight_decay=0.05)),
+    "mini": Variant(alexnet_mini, Recipe(input_size=28, epochs=6, lr=2e-3, weight_decay=0.05)),
+}

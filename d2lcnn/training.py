@@ -1,0 +1,226 @@
+"""Training and evaluating a classifier: one loop, from a laptop's two cores to many GPUs under torchrun.
+
+The device, the precision, the checks and the checkpoints that it leans on are in `_runtime.py`.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from tqdm import tqdm
+
+from d2lcnn import _runtime
+
+# Batches from one look at the losses to the next: to look is to wait for the GPU that computes them.
+_READ_EVERY = {"cpu": 1}
+
+
+@dataclass(repr=False)
+class History:
+    """What `fit` measured: `rows`, one dict an epoch, and `settings`, how it ran.
+
+    A row holds epoch (from 1), loss, accuracy, val_loss, val_accuracy (None without validation data), load_seconds,
+    compute_seconds and images_per_second (the last three: of training alone). `history["loss"]` lists one of them.
+    """
+
+    rows: list[dict[str, Any]]
+    settings: dict[str, Any]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The row of the last finished epoch; empty where there is none."""
+        return self.rows[-1] if self.rows else {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on training, loading included, validation not."""
+        return sum(self["load_seconds"] + self["compute_seconds"])
+
+    def plot(self) -> None:
+        """Draw loss and accuracy by epoch."""
+        from d2lcnn.figures import plot_history
+
+        plot_history(self)
+
+    def to_json(self) -> str:
+        """The rows and settings as JSON text."""
+        return json.dumps(asdict(self), indent=1)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return [row[name] for row in self.rows]
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "no epoch finished"
+        row, speed = self.last, sum(self["images_per_second"]) / len(self.rows)
+        text = f"{row['epoch']} epochs in {self.seconds:.1f} s: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
+        if row["val_loss"] is not None:
+            text += f", validation loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.4f}"
+        return f"{text} ({speed:,.0f} images/s, {self.settings['device']}, {self.settings['precision']})"
+
+
+class Scores(NamedTuple):
+    """Mean cross-entropy loss and accuracy, the share of right answers."""
+
+    loss: float
+    accuracy: float
+
+
+def fit(
+    net: nn.Module,
+    train: Iterable,
+    val: Iterable | None = None,
+    *,
+    epochs: int,
+    lr: float | None = None,
+    weight_decay: float = 0.01,
+    label_smoothing: float = 0.0,
+    optimizer: torch.optim.Optimizer | None = None,
+    schedule: str | LRScheduler | None = "one-cycle",
+    device: torch.device | str | None = None,
+    precision: str = "auto",
+    compile: bool = False,
+    seed: int = 0,
+    checkpoint: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> History:
+    """Train `net` to classify, and leave it in eval mode on `device`; Ctrl-C ends early with the History so far.
+
+    `train`, `val`: batches (X, y), X (N, ...) floating, y (N,) integer: of an `ImageData`, a DataLoader, a list. `net`
+    maps X to scores (N, classes). AdamW with `lr` and `weight_decay`, unless an `optimizer` comes with its own.
+    `schedule`: "one-cycle" up to that learning rate, None to keep it, or a scheduler, which steps after every batch.
+    `device`: by default the first there is of cuda, mps and cpu. `precision`: "fp32", "bf16", "fp16", or "auto", the
+    fastest that the device has in hardware. `compile`: use torch.compile. `seed`: of dropout; batches have their own.
+    `checkpoint`: a file written after every epoch; the same call goes on from it, to the same bits on the same machine.
+    Under torchrun the processes share every batch. These last two need batches of an `ImageData`.
+
+    Raises TypeError or ValueError, before training, for an argument or a batch that does not fit; FloatingPointError
+    for a loss that is not finite; RuntimeError for a damaged checkpoint.
+    """
+    _runtime.check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint)
+    device = _runtime.find_device(device)
+    _runtime.join_processes(device)
+    machine = _runtime.Machine.of(net, device, precision)
+    _runtime.check_shareable(machine, train, val)
+    train, val = (data.on(device) if hasattr(data, "on") else data for data in (train, val))
+    checkpoint = None if checkpoint is None else Path(checkpoint)
+    quiet = {} if progress and machine.rank == 0 else {"disable": True}
+
+    # All randomness is drawn in here, and the caller's generators stay as they are.
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        net.to(device)
+        _runtime.check_fits(net, machine, train=train, val=val)
+        net.to(memory_format=torch.channels_last)
+        if optimizer is None:
+            fused = device.type in ("cpu", "cuda")
+            optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
+        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, label_smoothing, machine.precision, seed)
+        if schedule == "one-cycle":
+            peaks = [group["lr"] for group in optimizer.param_groups]
+            schedule = OneCycleLR(optimizer, peaks, total_steps=epochs * len(train), cycle_momentum=False)
+        scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "fp16")
+        parts = {"net": net, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+        rows = _runtime.resume(checkpoint, parts, recipe, machine) if checkpoint else []
+        compiles = compile and _runtime.can_compile(device)
+        settings = {"device": device.type, "precision": machine.precision}
+        history = History(rows, settings | {"compiled": compiles, "processes": machine.world_size})
+
+        model = net
+        if machine.world_size > 1:
+            model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
+        if compiles:
+            model = torch.compile(model)
+        bar = tqdm(
+            total=epochs * len(train),
+            initial=len(rows) * len(train),
+            unit="batch",
+            leave=False,
+            mininterval=0.5,
+            **quiet,
+        )
+        try:
+            for epoch in range(len(rows), epochs):
+                torch.manual_seed(_runtime.mix(seed, epoch, machine.rank))
+                bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
+                row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, label_smoothing, bar)
+                scores = Scores(None, None) if val is None else evaluate(net, val, precision=precision)
+                rows.append(row | {"val_loss": scores.loss, "val_accuracy": scores.accuracy})
+                if checkpoint and machine.rank == 0:
+                    _runtime.save(checkpoint, parts, recipe, rows)
+        except KeyboardInterrupt:
+            print(f"interrupted in epoch {len(rows) + 1}; the net keeps what it has learned")
+        finally:
+            bar.close()
+            net.eval()
+    if not quiet:
+        print(history)
+    return history
+
+
+def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, label_smoothing, bar) -> dict[str, Any]:
+    model.train()
+    read_every = _READ_EVERY.get(machine.device.type, 50)
+    unread, lrs, loss_sum, load_seconds = [], [], 0.0, 0.0
+    right_and_all = torch.zeros(2, dtype=torch.int64, device=machine.device)
+    start = mark = time.perf_counter()
+    for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
+        load_seconds += time.perf_counter() - mark
+        loss, right = machine.score(model, X, y, label_smoothing)
+        # The mean over the whole batch, wherever its parts are; DistributedDataParallel averages over the processes.
+        count = machine.total(torch.full_like(right, len(y)))
+        scaler.scale(loss * machine.world_size / count).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        lrs.append(optimizer.param_groups[0]["lr"])
+        if schedule is not None:
+            schedule.step()
+        unread.append(loss.detach())
+        right_and_all += torch.stack([right, right.new_tensor(len(y))])
+        if step % read_every == 0 or step == len(train):
+            for i, value in enumerate(machine.total(torch.stack(unread)).tolist(), step - len(unread)):
+                if not math.isfinite(value):
+                    where = f"epoch {epoch + 1}, step {i + 1} of {len(train)}, at learning rate {lrs[i]:.3g}"
+                    raise FloatingPointError(f"the loss became {value} in {where}; a smaller lr often helps")
+                loss_sum += value
+            bar.update(len(unread))
+            unread.clear()
+        mark = time.perf_counter()
+    right, count = machine.total(right_and_all).tolist()
+    seconds = time.perf_counter() - start
+    row = {"epoch": epoch + 1, "loss": loss_sum / count, "accuracy": right / count, "load_seconds": load_seconds}
+    return row | {"compute_seconds": seconds - load_seconds, "images_per_second": count / seconds}
+
+
+@torch.no_grad()
+def evaluate(net: nn.Module, batches: Iterable, *, precision: str = "auto") -> Scores:
+    """Mean loss and accuracy of `net`, in eval mode and where it is, over batches (X, y) as `fit` takes them.
+
+    Where several processes train together, each takes its share and all get the result.
+    Raises TypeError or ValueError for a batch that does not fit, and where there are no examples.
+    """
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    machine = _runtime.Machine.of(net, device, precision)
+    was_training = net.training
+    net.eval()
+    totals = torch.zeros(3, dtype=machine.dtype, device=device)
+    try:
+        for X, y in machine.batches(batches.on(device) if hasattr(batches, "on") else batches):
+            loss, right = machine.score(net, X, y)
+            totals += torch.stack([loss, right, right.new_tensor(len(y))])
+    finally:
+        net.train(was_training)
+    loss, right, count = machine.total(totals).tolist()
+    if count == 0:
+        raise ValueError("batches must hold examples, got none")
+    return Scores(loss / count, right / count)

@@ -1,0 +1,645 @@
+"""fit, evaluate and History."""
+
+import copy
+import json
+import math
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
+
+from d2lcnn import _runtime, training
+from d2lcnn.data import ImageData
+from d2lcnn.training import History, Scores, evaluate, fit
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Nets as small as these are fastest so, whatever else the machine does."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def image_data(n=90, channels=1):
+    """Images whose brightness tells their class, with some noise: a net can learn them, but not at once."""
+    labels = torch.arange(n) % 3
+    noise = torch.randint(100, (n, channels, 8, 8), generator=torch.Generator().manual_seed(1))
+    images = (noise + 50 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
+    return ImageData(images, labels, ["a", "b", "c"], validation=0.1, test=0.1)
+
+
+def make_net(channels=1, classes=3, dropout=0.0):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(channels, 4, 3), nn.ReLU(), nn.Dropout(dropout), nn.Flatten(), nn.Linear(144, classes)
+    )
+
+
+def batches(sizes=(8, 8, 3), classes=3, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    return [(torch.randn(n, 1, 8, 8, generator=g), torch.randint(classes, (n,), generator=g)) for n in sizes]
+
+
+def run(net, train, val=None, **options):
+    defaults = {"epochs": 2, "progress": False, "device": "cpu"}
+    if "optimizer" not in options:
+        defaults["lr"] = 1e-2
+    return fit(net, train, val, **defaults | options)
+
+
+def weights(net):
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+class At(nn.Module):
+    """Do something in the forward pass of the n-th training batch."""
+
+    def __init__(self, net, step, action):
+        super().__init__()
+        self.net, self.step, self.action, self.steps = net, step, action, 0
+
+    def forward(self, X):
+        if self.training:
+            self.steps += 1
+            if self.steps == self.step:
+                return self.action(self.net(X))
+        return self.net(X)
+
+
+def interrupt(X):
+    raise KeyboardInterrupt
+
+
+# What is computed
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_fit_is_the_loop_one_would_write(smoothing):
+    net, train = make_net(), batches()
+    expected = copy.deepcopy(net).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(expected.parameters(), lr=0.05, weight_decay=0.3, fused=True)
+    schedule = OneCycleLR(optimizer, 0.05, total_steps=6, cycle_momentum=False)
+    losses = []
+    for _ in range(2):
+        total = 0.0
+        for X, y in train:
+            loss = F.cross_entropy(expected(X), y, label_smoothing=smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * len(y)
+        losses.append(total / 19)
+
+    history = run(net, train, lr=0.05, weight_decay=0.3, label_smoothing=smoothing, precision="fp32")
+
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+    assert history["loss"] == pytest.approx(losses, rel=1e-5)
+
+
+def test_loss_and_accuracy_are_weighted_by_example():
+    net, train = make_net(), batches((10, 1))
+    X, y = (torch.cat(parts) for parts in zip(*train, strict=True))
+    with torch.no_grad():
+        loss, accuracy = F.cross_entropy(net(X), y).item(), (net(X).argmax(1) == y).double().mean().item()
+
+    history = run(net, train, train, epochs=1, optimizer=torch.optim.SGD(net.parameters(), lr=0.0), precision="fp32")
+
+    assert 0 < accuracy < 1
+    for prefix in ("", "val_"):
+        assert history.last[f"{prefix}loss"] == pytest.approx(loss, rel=1e-5)
+        assert history.last[f"{prefix}accuracy"] == pytest.approx(accuracy)
+    assert evaluate(net, train, precision="fp32") == pytest.approx(Scores(loss, accuracy), rel=1e-5)
+
+
+def test_learns_images():
+    data, net = image_data(), make_net()
+    history = run(net, data.train(16), data.validation(), epochs=10)
+    assert history["epoch"] == list(range(1, 11))
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert history.last["val_accuracy"] == evaluate(net, data.validation()).accuracy > 0.8
+
+
+def test_epochs_come_in_another_order():
+    data = image_data()
+    seen = []
+    net = make_net()
+    net.register_forward_pre_hook(lambda net, X: seen.append(X[0].clone()) if net.training else None)
+    run(net, data.train(72, seed=3))
+    assert len(seen) == 2 and len(seen[0]) == 72
+    assert torch.equal(seen[0], next(data.train(72, seed=3).epoch(0))[0])
+    assert torch.equal(seen[1], next(data.train(72, seed=3).epoch(1))[0])
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_own_optimizer_and_schedule():
+    lrs = []
+
+    def make():
+        net = make_net()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        optimizer.register_step_pre_hook(lambda *_: lrs.append(optimizer.param_groups[0]["lr"]))
+        return net, optimizer
+
+    net, optimizer = make()
+    run(net, batches(), optimizer=optimizer, schedule=LambdaLR(optimizer, lambda step: 0.5**step))
+    assert lrs == pytest.approx([0.1 * 0.5**step for step in range(6)])
+
+    lrs.clear()
+    net, optimizer = make()
+    run(net, batches(), optimizer=optimizer, schedule=None)
+    assert lrs == [0.1] * 6
+
+    lrs.clear()
+    net, optimizer = make()
+    run(net, batches((4,) * 10), optimizer=optimizer)
+    assert max(lrs) == pytest.approx(0.1) and lrs[0] == pytest.approx(0.1 / 25) and lrs[-1] < 1e-5
+
+
+def test_dataloader_and_foreign_types():
+    X, y = torch.randn(20, 1, 8, 8, dtype=torch.float64), torch.arange(20, dtype=torch.int32) % 3
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(X, y), batch_size=8, shuffle=True)
+    first, second = make_net(), make_net()
+    history = run(first, loader, loader)
+    assert len(history.rows) == 2
+    run(second, loader, loader)
+    assert same_bits(weights(first), weights(second))
+
+
+def test_images_and_kernels_are_channels_last():
+    net = make_net(channels=3)
+    formats = []
+    net.register_forward_pre_hook(lambda net, X: formats.append(X[0].is_contiguous(memory_format=torch.channels_last)))
+    run(net, image_data(channels=3).train(16))
+    assert net[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert formats.count(True) >= 10 and not any(f is False for f in formats[1:])
+
+
+def test_lazy_layers_get_their_shapes():
+    net = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(3))
+    history = run(net, batches())
+    assert net[2].in_features == 144 and math.isfinite(history.last["loss"])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_precision_is_used_and_recorded(precision):
+    net, dtypes = make_net(), []
+    net[0].register_forward_hook(lambda layer, X, Y: dtypes.append(Y.dtype) if layer.training else None)
+    before = weights(net)
+    history = run(net, batches(), precision=precision)
+    assert history.settings["precision"] == precision
+    assert set(dtypes) == {{"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
+    assert not same_bits(before, weights(net)) and math.isfinite(history.last["loss"])
+
+
+def test_precision_rule(monkeypatch):
+    cpu, cuda, mps = (torch.device(name) for name in ("cpu", "cuda:0", "mps"))
+
+    def rule(device, **facts):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: facts, raising=False)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: facts.get("bf16", False))
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: facts.get("capability", (0, 0)))
+        return _runtime.Machine.of(make_net(), device, "auto").precision
+
+    assert rule(cpu, avx512_bf16=True) == rule(cpu, amx_bf16=True) == "bf16"
+    assert rule(cpu, avx512_bf16=False) == rule(mps) == "fp32"
+    assert rule(cuda, bf16=True, capability=(8, 0)) == "bf16"
+    assert rule(cuda, capability=(7, 5)) == "fp16"
+    assert rule(cuda, capability=(6, 1)) == "fp32"
+
+
+def test_float64_net():
+    net = make_net().double()
+    history = run(net, batches(), batches())
+    assert history.settings["precision"] == "fp64" and net[0].weight.dtype == torch.float64
+    with pytest.raises(ValueError, match="float64"):
+        run(net, batches(), precision="bf16")
+
+
+def test_compile(monkeypatch):
+    compile, net = torch.compile, make_net()
+    compiled = []
+
+    def with_eager_backend(model):
+        compiled.append(model)
+        return compile(model, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", with_eager_backend)
+    history = run(net, batches(), compile=True, precision="fp32")
+    assert history.settings["compiled"] and compiled[-1] is net
+    plain = make_net()
+    run(plain, batches(), precision="fp32")
+    assert same_bits(weights(net), weights(plain))
+
+
+def test_compile_falls_back(monkeypatch):
+    def broken(model):
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", broken)
+    with pytest.warns(UserWarning, match=r"without torch.compile.*no C\+\+ compiler"):
+        history = run(make_net(), batches(), compile=True)
+    assert len(history.rows) == 2 and history.settings["compiled"] is False
+
+
+# Modes, randomness, interruption
+
+
+def test_modes_and_random_state_of_the_caller():
+    net, data = make_net(dropout=0.5), image_data()
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    run(net, data.train(16), data.validation())
+    assert not net.training and torch.equal(torch.get_rng_state(), state)
+    for mode in (True, False):
+        net.train(mode)
+        evaluate(net, data.test())
+        assert net.training is mode
+
+
+def test_evaluate_draws_no_dropout_and_takes_a_generator():
+    net, data = make_net(dropout=0.5), batches()
+    assert net.training
+    assert evaluate(net, data) == evaluate(net, (batch for batch in data))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_same_seed_same_bits(threads):
+    torch.set_num_threads(threads)
+
+    def trained(seed):
+        net, data = make_net(dropout=0.5), image_data()
+        history = run(net, data.train(16), data.validation(), epochs=3, seed=seed)
+        return weights(net), history["loss"], history["val_loss"]
+
+    first, second, other = trained(0), trained(0), trained(1)
+    assert same_bits(first[0], second[0]) and first[1:] == second[1:]
+    assert not same_bits(first[0], other[0])
+
+
+def test_seeds_of_epochs_differ():
+    keys = [(seed, epoch, rank) for seed in (0, 1, 2**40) for epoch in range(50) for rank in range(4)]
+    assert len({_runtime.mix(*key) for key in keys}) == len(keys)
+
+
+def test_interrupt_returns_the_history(capsys):
+    data = image_data()
+    steps = len(data.train(16))
+    net = At(make_net(), steps + 2, interrupt)
+    before = weights(net)
+    history = run(net, data.train(16), data.validation(), epochs=5)
+    assert history["epoch"] == [1] and not net.training
+    assert not same_bits(before, weights(net))
+    assert 0 <= evaluate(net, data.test()).accuracy <= 1
+    assert "interrupted in epoch 2" in capsys.readouterr().out
+
+
+def test_interrupt_in_the_first_epoch():
+    history = run(At(make_net(), 1, interrupt), batches())
+    assert history.rows == [] and history.last == {} and repr(history) == "no epoch finished"
+
+
+# Errors
+
+
+@pytest.mark.parametrize("read_every", [1, 3, 50])
+def test_loss_that_is_not_finite(monkeypatch, read_every):
+    # A GPU's losses are read many at once, and the first bad one must still be named.
+    monkeypatch.setitem(training._READ_EVERY, "cpu", read_every)
+    net = At(make_net(), 8, lambda Y: Y * math.inf)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    schedule = OneCycleLR(optimizer, 0.5, total_steps=15, cycle_momentum=False)
+    for _ in range(7):
+        optimizer.step()
+        schedule.step()
+    lr = f"{schedule.get_last_lr()[0]:.3g}"
+    with pytest.raises(FloatingPointError, match=re.escape(f"epoch 2, step 3 of 5, at learning rate {lr};")):
+        run(net, batches((4,) * 5), epochs=3, lr=0.5)
+    assert not net.training
+
+
+X, y = batches((4,))[0]
+
+
+@pytest.mark.parametrize(
+    ("train", "error", "message"),
+    [
+        ((b for b in [(X, y)]), TypeError, "train must give its batches anew each epoch, but a generator"),
+        (iter([(X, y)]), TypeError, "list_iterator"),
+        ([], ValueError, "train must hold at least one batch"),
+        (7, TypeError, "train must be a sized collection of batches .*got int"),
+        ([X], TypeError, "a batch must be a pair of tensors .*got Tensor"),
+        ([(X, y, y)], TypeError, "a batch must be a pair of tensors .*got tuple"),
+        ([(X.numpy(), y)], TypeError, "a batch must be a pair of tensors"),
+        ([((X * 255).to(torch.uint8), y)], TypeError, "X must be floating.*uint8"),
+        ([(X[0, 0, 0], y)], TypeError, r"X must be floating, of shape \(N, \.\.\.\)"),
+        ([(X, y.float())], TypeError, "y must be integer class numbers.*float32"),
+        ([(X, F.one_hot(y, 3))], TypeError, r"y must be .*\(4, 3\)"),
+        ([(X, y[:3])], ValueError, "same length, got 4 and 3"),
+        ([(X, y + 3)], ValueError, r"y must lie in \[0, 3\)"),
+        ([(X, y - 3)], ValueError, r"y must lie in \[0, 3\)"),
+        ([(X.repeat(1, 3, 1, 1), y)], ValueError, r"net must take X of shape \(4, 3, 8, 8\), the first batch of train"),
+    ],
+)
+def test_batches_that_do_not_fit(train, error, message):
+    net = make_net()
+    before = weights(net)
+    with pytest.raises(error, match=message):
+        run(net, train)
+    assert same_bits(before, weights(net))
+
+
+def test_later_batches_are_checked_too():
+    with pytest.raises(ValueError, match=r"y must lie in \[0, 3\).*got 3 to 3"):
+        run(make_net(), [(X, y), (X, torch.full((4,), 3))])
+    with pytest.raises(TypeError, match="X must be floating"):
+        run(make_net(), [(X, y), (X.int(), y)])
+
+
+def test_validation_batches_are_tried_before_training():
+    net = make_net()
+    before = weights(net)
+    with pytest.raises(ValueError, match="first batch of val"):
+        run(net, [(X, y)], [(X[:, :, :4], y)])
+    assert same_bits(before, weights(net))
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 3, 3)), r"net must give scores of shape \(N, classes\).*got \(2, 3, 6, 6\)"),
+        (make_net(classes=2), r"y must lie in \[0, 2\)"),
+        (make_net().half(), "net must have float32 weights"),
+    ],
+)
+def test_nets_that_do_not_fit(net, message):
+    with pytest.raises(ValueError, match=message):
+        run(net, image_data().train(16))
+
+
+def test_fewer_outputs_than_classes_is_seen_where_no_label_shows_it():
+    data = image_data()
+    source = data.train(16)
+    source.num_classes = 4
+    with pytest.raises(ValueError, match="net must have 4 outputs, one a class of train, got 3"):
+        run(make_net(), source)
+
+
+def wrong_arguments():
+    net, other = make_net(), make_net()
+    sgd = torch.optim.SGD(net.parameters(), lr=0.1)
+    yield net, {"epochs": 0}, "epochs must be a whole number above 0, got 0"
+    yield net, {"epochs": 1.5}, "epochs must be"
+    yield net, {"lr": None}, "give either lr or an optimizer"
+    yield net, {"optimizer": sgd, "lr": 0.1}, "give either lr or an optimizer"
+    yield net, {"lr": -1}, "lr must be above 0, got -1"
+    yield net, {"lr": math.nan}, "lr must be above 0, got nan"
+    yield other, {"optimizer": sgd}, "optimizer must be of this net's parameters"
+    yield net, {"schedule": "cosine"}, "schedule must be .*'cosine'"
+    yield net, {"schedule": LambdaLR(sgd, lambda step: 1)}, "schedule must be of the optimizer given"
+    yield net, {"optimizer": sgd, "schedule": ReduceLROnPlateau(sgd)}, "steps without a metric"
+    yield net, {"precision": "fp8"}, 'precision must be "auto"'
+    yield net, {"checkpoint": "nowhere"}, "checkpoint needs batches of an ImageData: a list cannot say"
+
+
+@pytest.mark.parametrize(("net", "options", "message"), list(wrong_arguments()))
+def test_wrong_arguments(net, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(net, batches(), **options)
+
+
+def test_evaluate_without_examples():
+    with pytest.raises(ValueError, match="must hold examples"):
+        evaluate(make_net(), [])
+
+
+# History
+
+
+def test_history():
+    data = image_data()
+    history = run(make_net(), data.train(16), data.validation())
+    names = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
+    assert set(history.last) == names | {"load_seconds", "compute_seconds", "images_per_second"}
+    assert history.last is history.rows[-1] and history["epoch"] == [1, 2]
+    for row in history.rows:
+        seconds = row["load_seconds"] + row["compute_seconds"]
+        assert row["load_seconds"] > 0 and row["compute_seconds"] > 0
+        assert row["images_per_second"] == pytest.approx(data.train(16).num_examples / seconds)
+    assert json.loads(history.to_json()) == {"rows": history.rows, "settings": history.settings}
+    assert "\n" not in repr(history) and len(repr(history)) < 160
+    assert "2 epochs" in repr(history) and f"{history.last['val_accuracy']:.4f}" in repr(history)
+
+
+def test_history_without_validation():
+    history = run(make_net(), batches())
+    assert history.last["val_loss"] is None and "validation" not in repr(history)
+    assert json.loads(history.to_json())["rows"][0]["val_accuracy"] is None
+
+
+def test_history_plot(monkeypatch):
+    import d2lcnn.figures
+
+    drawn = []
+    monkeypatch.setattr(d2lcnn.figures, "plot_history", drawn.append)
+    history = History([], {})
+    history.plot()
+    assert drawn == [history]
+
+
+def test_progress_leaves_one_line(capsys):
+    history = run(make_net(), batches(), progress=True)
+    out, err = capsys.readouterr()
+    assert out == f"{history}\n"
+    assert "6" in err and "\n" not in err.rstrip() and err.endswith(" \r")
+    run(make_net(), batches(), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+# Checkpoints
+
+
+def checkpointed(path, net=None, **options):
+    """A run with dropout and a validation set; returns the net and its History."""
+    net = net or make_net(dropout=0.5)
+    data = image_data()
+    return net, run(net, data.train(16), data.validation(), **{"epochs": 4, "checkpoint": path} | options)
+
+
+def without_times(history):
+    return [
+        {name: row[name] for name in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")} for row in history.rows
+    ]
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp16"])
+def test_interrupted_and_restarted_ends_in_the_same_bits(tmp_path, precision):
+    expected, whole = checkpointed(tmp_path / "whole", At(make_net(dropout=0.5), 0, None), precision=precision)
+    path = tmp_path / "run"
+    for stop in (8, 6):
+        _, part = checkpointed(path, At(make_net(dropout=0.5), stop, interrupt), precision=precision)
+        assert 0 < len(part.rows) < 4
+    net, history = checkpointed(path, At(make_net(dropout=0.5), 0, None), precision=precision)
+    assert same_bits(weights(net), weights(expected))
+    assert without_times(history) == without_times(whole)
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("run")] == ["run"]
+
+
+def test_own_optimizer_goes_on_too(tmp_path):
+    def trained(path, stop):
+        net = At(make_net(dropout=0.5), stop, interrupt)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        schedule = LambdaLR(optimizer, lambda step: 0.9**step)
+        return checkpointed(path, net, optimizer=optimizer, schedule=schedule, lr=None)[0]
+
+    expected = trained(tmp_path / "whole", 0)
+    trained(tmp_path / "run", 12)
+    assert same_bits(weights(trained(tmp_path / "run", 0)), weights(expected))
+
+
+def test_finished_run_is_loaded_not_repeated(tmp_path):
+    expected, whole = checkpointed(tmp_path / "run")
+    net, history = checkpointed(tmp_path / "run", At(make_net(dropout=0.5), 1, interrupt).net)
+    assert same_bits(weights(net), weights(expected)) and history.rows == whole.rows
+
+
+def test_checkpoint_loads_as_weights_only(tmp_path):
+    net, _ = checkpointed(tmp_path / "run")
+    state = torch.load(tmp_path / "run", weights_only=True)
+    assert same_bits(state["net"], weights(net)) and state["rows"][-1]["epoch"] == 4
+
+
+def damages(data):
+    yield b""
+    yield b"not a checkpoint"
+    yield data[: len(data) // 2]
+    yield data[:-1]
+    where = data.index(b"data/0") + 200
+    yield data[:where] + bytes([data[where] ^ 1]) + data[where + 1 :]
+
+
+def test_damaged_checkpoint_is_reported_and_not_used(tmp_path):
+    path = tmp_path / "run"
+    checkpointed(path)
+    count = 0
+    for damaged in damages(path.read_bytes()):
+        path.write_bytes(damaged)
+        net = make_net(dropout=0.5)
+        before = weights(net)
+        with pytest.raises(RuntimeError, match=r"run is damaged .*; delete it to start anew"):
+            checkpointed(path, net)
+        assert same_bits(before, weights(net)) and path.read_bytes() == damaged
+        count += 1
+    assert count == 5
+    torch.save({"something": "else"}, path)
+    with pytest.raises(RuntimeError, match="is damaged"):
+        checkpointed(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 5}, "epochs was 4 and is 5 now"),
+        ({"lr": 0.02}, r"optimizer\.0\.lr was 0\.01 and is 0\.02 now"),
+        ({"seed": 1}, "seed was 0 and is 1 now"),
+        ({"schedule": None}, "schedule was one-cycle"),
+        ({"label_smoothing": 0.1}, "label_smoothing was 0.0"),
+        ({"net": make_net(classes=4)}, r"net\.4\.weight was \(3, 144\) and is \(4, 144\) now"),
+        ({"net": nn.Sequential(nn.Flatten(), nn.Linear(64, 3))}, r"net\.1\.weight was None and is \(3, 64\) now"),
+    ],
+)
+def test_checkpoint_of_another_run_is_refused(tmp_path, options, message):
+    path = tmp_path / "run"
+    checkpointed(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="is of another run: " + message):
+        checkpointed(path, **options)
+    assert path.read_bytes() == before
+
+
+def test_checkpoint_of_other_data_is_refused(tmp_path):
+    path, data = tmp_path / "run", image_data()
+    run(make_net(), data.train(16), checkpoint=path)
+    for other in (data.train(20), data.train(16, seed=1), image_data(120).train(16)):
+        with pytest.raises(ValueError, match="is of another run"):
+            run(make_net(), other, checkpoint=path)
+
+
+def test_checkpoint_needs_a_folder(tmp_path):
+    with pytest.raises(ValueError, match="folder that is there"):
+        checkpointed(tmp_path / "missing" / "run")
+
+
+def test_dying_while_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    saves, save = [], torch.save
+
+    def dies(state, file):
+        saves.append(state)
+        if len(saves) == 3:
+            file.write(b"half a checkpoint")
+            raise OSError("disk full")
+        save(state, file)
+
+    monkeypatch.setattr(torch, "save", dies)
+    with pytest.raises(OSError, match="disk full"):
+        checkpointed(path)
+    monkeypatch.undo()
+    assert len(torch.load(path, weights_only=True)["rows"]) == 2
+    net, _ = checkpointed(path)
+    assert same_bits(weights(net), weights(checkpointed(None)[0]))
+
+
+KILLED = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+torch.set_num_threads(1)
+from test_training import image_data, make_net, run
+data = image_data(1500)
+net = make_net(dropout=0.5)
+history = run(net, data.train(16), data.validation(), epochs=12, checkpoint=sys.argv[1])
+torch.save(net.state_dict(), sys.argv[1] + ".final")
+"""
+
+
+def test_killed_and_restarted_ends_in_the_same_bits(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(KILLED.format(tests=str(Path(__file__).parent)))
+
+    def start(name):
+        return subprocess.Popen([sys.executable, str(script), str(tmp_path / name)], stdout=subprocess.DEVNULL)
+
+    assert start("whole").wait(300) == 0
+    expected = torch.load(tmp_path / "whole.final", weights_only=True)
+    times = torch.load(tmp_path / "whole", weights_only=True)["rows"]
+    epoch_seconds = sum(row["load_seconds"] + row["compute_seconds"] for row in times) / len(times)
+
+    path, found = tmp_path / "run", []
+    for _ in range(2):
+        process, last = start("run"), path.stat().st_mtime_ns if path.exists() else None
+        while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns == last):
+            time.sleep(0.005)
+        time.sleep(random.uniform(0, 2 * epoch_seconds))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        found.append(len(torch.load(path, weights_only=True)["rows"]))
+    assert 0 < found[0] < found[1] < 12, found
+    assert start("run").wait(300) == 0
+    assert same_bits(torch.load(f"{path}.final", weights_only=True), expected)
+    assert not Path(f"{path}.part").exists()
