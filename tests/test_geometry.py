@@ -15,6 +15,15 @@ from d2lcnn.ops import corr2d
 repeatable = settings(deadline=None, derandomize=True, max_examples=300)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tensors of a few elements gain nothing from threads, which wait for one another where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def sizes(least: int, most: int) -> st.SearchStrategy:
     number = st.integers(least, most)
     return number | st.tuples(number, number)

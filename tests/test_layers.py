@@ -17,6 +17,16 @@ from d2lcnn.layers import Conv2D, FlattenLayer, GlobalAvgPool2d, Reshape
 # Derandomised, so that a red run is red again; no deadline, since the cores are shared.
 repeatable = settings(deadline=None, derandomize=True, max_examples=50)
 
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tensors of a few elements gain nothing from threads, which wait for one another where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 seeds = st.integers(0, 2**32 - 1)
 batches = st.tuples(*[st.integers(1, 5)] * 4)
 

@@ -48,9 +48,9 @@ def is_stale(path: Path) -> bool:
 def execute(path: Path) -> None:
     """Run a notebook from its own folder and replace it atomically, outputs and hash stored."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(
-        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": path.parent}}
-    ).execute()
+    os.environ["TQDM_DISABLE"] = "1"  # a live progress bar would be stored as a hundred lines
+    resources = {"metadata": {"path": path.parent}}
+    NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day: they would change at every run
     # What names this interpreter's patch release would differ on every machine.
