@@ -20,7 +20,7 @@ help:  ## list the targets
 
 setup: .venv/ready  ## create the locked environment in .venv (the other targets do it for you)
 
-.venv/ready: requirements.lock pyproject.toml
+.venv/ready: requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
 	  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
 	$(PYTHON) -m venv --clear .venv

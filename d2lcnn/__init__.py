@@ -9,7 +9,19 @@ from d2lcnn.checks import check
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
 from d2lcnn.layers import Conv2D, FlattenLayer, GlobalAvgPool2d, Reshape
-from d2lcnn.nets import lenet
+from d2lcnn.nets import (
+    AlexNet,
+    Inception,
+    glorot_init,
+    googlenet,
+    he_init,
+    lenet,
+    network,
+    nin,
+    nin_block,
+    vgg,
+    vgg_block,
+)
 from d2lcnn.ops import (
     convolve2d,
     corr2d,
@@ -19,6 +31,7 @@ from d2lcnn.ops import (
     corr2d_multi_in_out_1x1,
     pool2d,
 )
+from d2lcnn.tracing import trace
 from d2lcnn.training import History, evaluate, fit
 
 # Imported when first asked for, so that `import d2lcnn` stays as light as torch.
@@ -40,6 +53,7 @@ _LAZY = {
 
 
 __all__ = [
+    "AlexNet",
     "Augment",
     "Conv2D",
     "FashionMNIST",
@@ -47,6 +61,7 @@ __all__ = [
     "GlobalAvgPool2d",
     "History",
     "ImageData",
+    "Inception",
     "Reshape",
     "check",
     "convolve2d",
@@ -57,13 +72,22 @@ __all__ = [
     "corr2d_multi_in_out_1x1",
     "evaluate",
     "fit",
+    "glorot_init",
     "grow_field",
+    "googlenet",
+    "he_init",
     "lenet",
+    "network",
+    "nin",
+    "nin_block",
     "output_size",
     "pair",
     "pool2d",
     "receptive_field",
     "same_padding",
+    "trace",
+    "vgg",
+    "vgg_block",
     *(name for names in _LAZY.values() for name in names),
 ]
 

@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,17 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how to compute, and which of how many processes this is; `dtype` is that of the weights."""
+    """Where and how to compute, and which of how many processes this is.
+
+    `dtype` is that of the weights; `classes` the number of the net's outputs, 0 as long as it is not known.
+    """
 
     device: torch.device
     dtype: torch.dtype
     precision: str
     rank: int = 0
     world_size: int = 1
+    classes: int = 0
 
     @classmethod
     def of(cls, net: nn.Module, device: torch.device, precision: str) -> "Machine":
@@ -56,7 +60,7 @@ class Machine:
     def batches(self, source: Iterable, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's share of the batches (X, y), checked and brought to the device."""
         for batch in source.epoch(epoch, self.rank, self.world_size) if hasattr(source, "epoch") else source:
-            X, y = _check_batch(batch)
+            X, y = _check_batch(batch, self.classes)
             X = X.to(self.device, self.dtype, non_blocking=True)
             if X.ndim == 4:
                 X = X.contiguous(memory_format=torch.channels_last)
@@ -72,6 +76,8 @@ class Machine:
         with torch.autocast(self.device.type, low) if low else nullcontext():
             scores = net(X)
         _check_scores(scores, y)
+        if not self.classes:
+            _check_labels(y, scores.shape[1])
         losses = F.cross_entropy(scores.to(self.dtype), y, reduction="none", label_smoothing=label_smoothing)
         return losses[:rows].sum(), (scores.detach().argmax(1) == y)[:rows].sum()
 
@@ -223,8 +229,11 @@ def check_shareable(machine: Machine, *sources: Iterable | None) -> None:
 
 
 @torch.no_grad()
-def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> None:
-    """Raise ValueError where the net cannot take the first batch of a source; gives lazy layers their shapes."""
+def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> Machine:
+    """Try the first batch of each source; gives lazy layers their shapes, and the machine the number of classes.
+
+    Raises ValueError where the net cannot take them.
+    """
     alone = Machine(machine.device, machine.dtype, machine.precision)
     for name, source in sources.items():
         if source is None:
@@ -236,14 +245,14 @@ def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> 
             shape = tuple(X.shape)
             raise ValueError(f"net must take X of shape {shape}, the first batch of {name}, but: {error}") from error
         _check_scores(scores, y[:2])
-        _check_labels(y, scores.shape[1])
-        if getattr(source, "num_classes", 0) > scores.shape[1]:
-            raise ValueError(
-                f"net must have {source.num_classes} outputs, one a class of {name}, got {scores.shape[1]}"
-            )
+        classes = scores.shape[1]
+        _check_batch((X, y.cpu()), classes)
+        if getattr(source, "num_classes", 0) > classes:
+            raise ValueError(f"net must have {source.num_classes} outputs, one a class of {name}, got {classes}")
+    return replace(machine, classes=classes)
 
 
-def _check_batch(batch: Any) -> tuple[Tensor, Tensor]:
+def _check_batch(batch: Any, classes: int) -> tuple[Tensor, Tensor]:
     if not isinstance(batch, (tuple, list)) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
         raise TypeError(f"a batch must be a pair of tensors (X, y), got {type(batch).__name__}")
     X, y = batch
@@ -253,6 +262,8 @@ def _check_batch(batch: Any) -> tuple[Tensor, Tensor]:
         raise TypeError(f"y must be integer class numbers, of shape (N,), got {y.dtype} of shape {tuple(y.shape)}")
     if len(X) != len(y):
         raise ValueError(f"X and y must be of the same length, got {len(X)} and {len(y)}")
+    if classes:
+        _check_labels(y, classes)
     return X, y
 
 
@@ -260,12 +271,12 @@ def _check_scores(scores: Any, y: Tensor) -> None:
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(y):
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"net must give scores of shape (N, classes), here ({len(y)}, classes), got {got}")
-    # A GPU would have to be waited for; there the first batch must do.
-    if y.device.type == "cpu":
-        _check_labels(y, scores.shape[1])
 
 
 def _check_labels(y: Tensor, classes: int) -> None:
+    # A GPU would have to be waited for; of labels that are there from the start, the first batch must do.
+    if y.device.type != "cpu" or len(y) == 0:
+        return
     low, high = (int(bound) for bound in y.aminmax())
     if low < 0 or high >= classes:
         raise ValueError(f"y must lie in [0, {classes}), as the net has {classes} outputs, got {low} to {high}")

@@ -1,6 +1,6 @@
 """Arithmetic of shapes: how large an output is, and how far back an output element can see. No torch needed."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 Size = int | tuple[int, int]
 
@@ -38,7 +38,7 @@ def same_padding(k: Size, dilation: Size = 1) -> Size:
 
 
 def grow_field(field: int, jump: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
-    """One layer's step of the receptive field along one axis (chapter 1).
+    """One layer's step of the receptive field along one axis (chapter 2).
 
     `field` is how many input elements one element sees, `jump` how many input elements lie between neighbours.
     Returns both after a layer with this kernel, stride and dilation.
@@ -46,16 +46,16 @@ def grow_field(field: int, jump: int, kernel: int, stride: int = 1, dilation: in
     return field + dilation * (kernel - 1) * jump, jump * stride
 
 
-def receptive_field(layers: Iterable[tuple[int, ...]]) -> int:
-    """Receptive field, in input elements along one axis, of a stack of layers (chapter 1).
+def receptive_field(layers: Sequence[tuple[int, ...]]) -> int:
+    """Receptive field, in input elements along one axis, of a stack of layers (chapter 2).
 
     Each layer is (kernel,), (kernel, stride) or (kernel, stride, dilation), first layer first.
 
     Raises ValueError for a layer of another form, or with anything in it but ints of at least 1.
     """
+    _check_layers(layers)
     field, jump = 1, 1
     for layer in layers:
-        _check_layer(layer)
         field, jump = grow_field(field, jump, *layer)
     return field
 
@@ -92,12 +92,15 @@ def _check_odd(k: Size, dilation: Size) -> None:
             )
 
 
-def _check_layer(layer: tuple[int, ...]) -> None:
-    if not isinstance(layer, (tuple, list)) or not 1 <= len(layer) <= 3 or not all(_is_count(v, 1) for v in layer):
-        raise ValueError(
-            "layers must hold (kernel,), (kernel, stride) or (kernel, stride, dilation), each an int of at least 1; "
-            f"got {layer!r}"
-        )
+def _check_layers(layers: Sequence[tuple[int, ...]]) -> None:
+    if not isinstance(layers, (tuple, list)):
+        raise ValueError(f"layers must be a list of layers, first layer first; got {type(layers).__name__}")
+    for layer in layers:
+        if not isinstance(layer, (tuple, list)) or not 1 <= len(layer) <= 3 or not all(_is_count(v, 1) for v in layer):
+            raise ValueError(
+                "layers must hold (kernel,), (kernel, stride) or (kernel, stride, dilation), "
+                f"each an int of at least 1; got {layer!r}"
+            )
 
 
 def _shape(value: Size) -> str:

@@ -35,14 +35,14 @@ class FlattenLayer(nn.Module):
 
 
 class Reshape(nn.Module):
-    """Give each example the shape (channels, height, width): (N, ...) to (N, *shape)."""
+    """Give each example a shape, (1, 28, 28) unless told: (N, ...) to (N, channels, height, width)."""
 
     def __init__(self, *shape: int) -> None:
         super().__init__()
         self.shape = shape or (1, 28, 28)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return x as (N, *shape)."""
+        """Return x with each example in that shape."""
         return x.reshape(-1, *self.shape)
 
 

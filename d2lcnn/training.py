@@ -119,7 +119,7 @@ def fit(
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         net.to(device)
-        _runtime.check_fits(net, machine, train=train, val=val)
+        machine = _runtime.check_fits(net, machine, train=train, val=val)
         net.to(memory_format=torch.channels_last)
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
@@ -158,7 +158,8 @@ def fit(
                 if checkpoint and machine.rank == 0:
                     _runtime.save(checkpoint, parts, recipe, rows)
         except KeyboardInterrupt:
-            print(f"interrupted in epoch {len(rows) + 1}; the net keeps what it has learned")
+            if machine.rank == 0:
+                print(f"interrupted in epoch {len(rows) + 1}; the net keeps what it has learned")
         finally:
             bar.close()
             net.eval()
@@ -171,7 +172,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
     model.train()
     read_every = _READ_EVERY.get(machine.device.type, 50)
     unread, lrs, loss_sum, load_seconds = [], [], 0.0, 0.0
-    right_and_all = torch.zeros(2, dtype=torch.int64, device=machine.device)
+    right_sum, count_sum = torch.zeros(2, dtype=torch.int64, device=machine.device)
     start = mark = time.perf_counter()
     for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
         load_seconds += time.perf_counter() - mark
@@ -186,7 +187,8 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
         if schedule is not None:
             schedule.step()
         unread.append(loss.detach())
-        right_and_all += torch.stack([right, right.new_tensor(len(y))])
+        right_sum += right
+        count_sum += count
         if step % read_every == 0 or step == len(train):
             for i, value in enumerate(machine.total(torch.stack(unread)).tolist(), step - len(unread)):
                 if not math.isfinite(value):
@@ -196,7 +198,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
             bar.update(len(unread))
             unread.clear()
         mark = time.perf_counter()
-    right, count = machine.total(right_and_all).tolist()
+    right, count = int(machine.total(right_sum)), int(count_sum)
     seconds = time.perf_counter() - start
     row = {"epoch": epoch + 1, "loss": loss_sum / count, "accuracy": right / count, "load_seconds": load_seconds}
     return row | {"compute_seconds": seconds - load_seconds, "images_per_second": count / seconds}
@@ -217,7 +219,7 @@ def evaluate(net: nn.Module, batches: Iterable, *, precision: str = "auto") -> S
     try:
         for X, y in machine.batches(batches.on(device) if hasattr(batches, "on") else batches):
             loss, right = machine.score(net, X, y)
-            totals += torch.stack([loss, right, right.new_tensor(len(y))])
+            totals += torch.stack([loss, right, torch.full_like(right, len(y))])
     finally:
         net.train(was_training)
     loss, right, count = machine.total(totals).tolist()

@@ -196,7 +196,7 @@ def test_receptive_fields_of_the_textbook():
     assert receptive_field([(3,)] * 3) == receptive_field([(7,)]) == 7
     assert receptive_field([(5,), (2, 2), (5,), (2, 2)]) == 16  # LeNet, up to its dense layers
     assert receptive_field([(3, 1, 1), (3, 1, 2), (3, 1, 4)]) == 15
-    assert receptive_field(layer for layer in [[3, 2], [3]]) == 7
+    assert receptive_field([[3, 2], [3]]) == 7
     assert grow_field(1, 1, 3, 2) == (3, 2)
     assert grow_field(3, 2, 3, 2) == (7, 4)
     assert grow_field(3, 2, 3, dilation=4) == (19, 2)

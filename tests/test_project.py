@@ -21,7 +21,7 @@ ALLOWED = {
     "data": set(),
     "_runtime": set(),
     "training": {"_runtime"},
-    "tracing": {"geometry", "nets"},
+    "tracing": {"geometry", "layers"},
     "records": set(),
     "figures": {"geometry", "ops"},
     "checks": {"geometry", "ops", "layers", "nets"},

@@ -1,7 +1,7 @@
 """Which notebooks are stale, and running them again.
 
 A notebook is stale where the hash in its metadata differs from the hash of what its outputs come from: its own code,
-the package's code (comments and docstrings aside) and the recorded runs.
+the package's code (comments and docstrings aside) and, where it reads them, the recorded runs.
 
     python tools/notebooks.py stale            list the stale notebooks
     python tools/notebooks.py execute [PATH]   run the stale ones (or just these, stale or not) and store their outputs
@@ -33,9 +33,11 @@ def source_hash(notebook: nbformat.NotebookNode) -> str:
         if cell.cell_type == "code":
             digest.update(cell.source.encode() + b"\0")
     for path in sorted((ROOT / "d2lcnn").rglob("*.py")):
-        digest.update(repr(_code(ast.parse(path.read_text()))).encode())
-    for path in sorted((ROOT / "d2lcnn" / "records").rglob("*.json")):
-        digest.update(path.read_bytes())
+        if path.name != "__main__.py":  # the command line, which no chapter uses
+            digest.update(repr(_code(ast.parse(path.read_text()))).encode())
+    if any("records" in cell.source for cell in notebook.cells if cell.cell_type == "code"):
+        for path in sorted((ROOT / "d2lcnn" / "records").rglob("*.json")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

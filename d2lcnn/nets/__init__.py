@@ -19,7 +19,7 @@ from d2lcnn.nets.nin import nin, nin_block, nin_mini
 from d2lcnn.nets.recipe import Recipe, Variant
 from d2lcnn.nets.sizes import check_input, flat_features
 from d2lcnn.nets.vgg import VGG11, vgg, vgg11, vgg_block, vgg_mini
-from d2lcnn.nets.weights import he_init
+from d2lcnn.nets.weights import glorot_init, he_init
 
 NETWORKS: dict[str, dict[str, Variant]] = {
     "lenet": _lenet.VARIANTS,
@@ -76,6 +76,7 @@ __all__ = [
     "alexnet_mini",
     "check_input",
     "flat_features",
+    "glorot_init",
     "googlenet",
     "googlenet_mini",
     "he_init",

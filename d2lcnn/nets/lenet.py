@@ -7,6 +7,7 @@ from torch import nn
 from d2lcnn.layers import FlattenLayer, Reshape
 from d2lcnn.nets.recipe import Recipe, Variant
 from d2lcnn.nets.sizes import _check_positive
+from d2lcnn.nets.weights import glorot_init
 
 
 def lenet(
@@ -48,8 +49,9 @@ def _check_lenet(num_classes: int, in_channels: int, input_size: int) -> None:
         raise ValueError(f"input_size must be at least 12, or the second pooling returns nothing; got {input_size}")
 
 
+def _full(**options: int) -> nn.Sequential:
+    return glorot_init(lenet(**options))
+
+
 # LeNet is small enough to be its own mini network.
-VARIANTS = {
-    "full": Variant(lenet, Recipe(input_size=28, epochs=10, lr=1e-2, batch_size=256)),
-    "mini": Variant(lenet, Recipe(input_size=28, epochs=10, lr=1e-2, batch_size=256)),
-}
+VARIANTS = dict.fromkeys(("full", "mini"), Variant(_full, Recipe(input_size=28, epochs=10, lr=3e-2)))

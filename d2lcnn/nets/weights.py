@@ -9,6 +9,19 @@ from torch import nn
 Net = TypeVar("Net", bound=nn.Module)
 
 
+def glorot_init(net: Net, gain: float = 4.0) -> Net:
+    """Draw the weights of net's convolutions and linear layers anew, for sigmoids. Returns net (chapter 5).
+
+    Uniform, of variance 2 * gain^2 / (fan-in + fan-out); a gain of 4 makes up for the sigmoid's slope of at most 1/4.
+    Draws from torch's global generator.
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    """
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.xavier_uniform_(module.weight, gain)
+    return net
+
+
 def he_init(net: Net) -> Net:
     """Draw the weights of net's convolutions and linear layers anew, for ReLU; biases become 0. Returns net.
 
