@@ -19,9 +19,9 @@ def output_size(n: Size, k: Size, padding: Size = 0, stride: Size = 1, dilation:
     Raises ValueError for a negative padding, a stride, dilation or k below 1, or a window larger than the padded input.
     """
     _check_window(n, k, padding, stride, dilation)
-    if any(isinstance(value, (tuple, list)) for value in (n, k, padding, stride, dilation)):
-        axes = zip(pair(n), pair(k), pair(padding), pair(stride), pair(dilation))
-        return tuple(output_size(*axis) for axis in axes)
+    numbers = (n, k, padding, stride, dilation)
+    if any(isinstance(value, (tuple, list)) for value in numbers):
+        return tuple(output_size(*axis) for axis in zip(*map(pair, numbers)))
     span = dilation * (k - 1) + 1  # how far a dilated window reaches
     return (n + 2 * padding - span) // stride + 1
 

@@ -20,8 +20,10 @@ def corr2d(X: Tensor, K: Tensor, padding: Size = 0, stride: Size = 1, dilation: 
     """
     _check_ranks(X, (2,), K, (2,))
     _check_sizes(padding=padding, stride=stride, dilation=dilation)
-    (k_h, k_w), (p_h, p_w), (s_h, s_w), (d_h, d_w) = K.shape, pair(padding), pair(stride), pair(dilation)
-    Y = X.new_zeros(output_size(X.shape, K.shape, padding, stride, dilation), dtype=torch.result_type(X, K))
+    (k_h, k_w), (p_h, p_w) = K.shape, pair(padding)
+    (s_h, s_w), (d_h, d_w) = pair(stride), pair(dilation)
+    size = output_size(X.shape, K.shape, padding, stride, dilation)
+    Y = X.new_zeros(size, dtype=torch.result_type(X, K))
     X = F.pad(X, (p_w, p_w, p_h, p_h))
     for i in range(Y.shape[0]):
         for j in range(Y.shape[1]):
@@ -96,7 +98,8 @@ def corr2d_im2col(X: Tensor, K: Tensor, padding: Size = 0, stride: Size = 1, dil
     c_o, c_i, k_h, k_w = K.shape
     out_h, out_w = output_size(X.shape[1:], (k_h, k_w), padding, stride, dilation)
     X = F.pad(X, (p_w, p_w, p_h, p_h))
-    windows = X.unfold(1, d_h * (k_h - 1) + 1, s_h).unfold(2, d_w * (k_w - 1) + 1, s_w)[..., ::d_h, ::d_w]
+    span_h, span_w = d_h * (k_h - 1) + 1, d_w * (k_w - 1) + 1
+    windows = X.unfold(1, span_h, s_h).unfold(2, span_w, s_w)[..., ::d_h, ::d_w]
     columns = windows.permute(0, 3, 4, 1, 2).reshape(c_i * k_h * k_w, out_h * out_w)
     return (K.reshape(c_o, -1) @ columns).reshape(c_o, out_h, out_w)
 
@@ -120,16 +123,18 @@ def pool2d(
     """
     _check_pool(X, pool_size, mode, padding, dilation)
     stride = pool_size if stride is None else stride
-    (k_h, k_w), (p_h, p_w), (s_h, s_w), (d_h, d_w) = pair(pool_size), pair(padding), pair(stride), pair(dilation)
-    out_h, out_w = output_size(tuple(X.shape[-2:]), pool_size, padding, stride, dilation)
+    (k_h, k_w), (p_h, p_w) = pair(pool_size), pair(padding)
+    (s_h, s_w), (d_h, d_w) = pair(stride), pair(dilation)
+    out_h, out_w = output_size(X.shape[-2:], pool_size, padding, stride, dilation)
     lowest = -torch.inf if X.is_floating_point() else torch.iinfo(X.dtype).min
     X = F.pad(X, (p_w, p_w, p_h, p_h), value=lowest if mode == "max" else 0)
     Y = X.new_zeros((*X.shape[:-2], out_h, out_w))
+    reduce = torch.amax if mode == "max" else torch.mean
     for i in range(out_h):
         for j in range(out_w):
             top, left = i * s_h, j * s_w
             window = X[..., top : top + d_h * k_h : d_h, left : left + d_w * k_w : d_w]
-            Y[..., i, j] = window.amax((-2, -1)) if mode == "max" else window.mean((-2, -1))
+            Y[..., i, j] = reduce(window, (-2, -1))
     return Y
 
 

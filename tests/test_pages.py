@@ -1,0 +1,232 @@
+"""The book as a reader sees it: built as `make book` builds it, and opened in a browser."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+
+import d2lcnn
+
+HTML = ROOT / "_build" / "html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(entry["file"] for part in TOC["parts"] for entry in part["chapters"])]
+CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# All that a browser would otherwise fetch or write on its own account.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EVERYTHING_LOADED = """async () => {
+    await (window.MathJax?.startup?.promise);
+    const images = [...document.images];
+    for (const image of images) image.loading = "eager";
+    await Promise.all(images.map((image) => image.decode().catch(() => null)));
+}"""
+# What sticks out of the window without a scrollbar of its own.
+OVERFLOW = """() => {
+    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    const scrolls = (e) => e && e.tagName !== "HTML" && (/auto|scroll/.test(getComputedStyle(e).overflowX)
+        || scrolls(e.parentElement));
+    const out = [...document.querySelectorAll("article.bd-article *")].filter((e) =>
+        e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && e.checkVisibility()
+        && !e.closest("mjx-assistive-mml") && !scrolls(e));
+    return {wide, out: out.map((e) => e.tagName + ": " + e.textContent.trim().slice(0, 60))};
+}"""
+PROSE = """() => {
+    const article = document.querySelector("article.bd-article").cloneNode(true);
+    article.querySelectorAll("pre, code, mjx-container, script, style").forEach((e) => e.remove());
+    return article.textContent;
+}"""
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "-n", "--keep-going"]
+    env = {"MPLCONFIGDIR": str(ROOT / ".cache" / "matplotlib"), "NO_COLOR": "1", **os.environ}
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    if result.returncode:
+        # Sphinx says a warning once: without the pages it has read, the next build repeats it.
+        shutil.rmtree(ROOT / "_build" / ".doctrees", ignore_errors=True)
+    warnings = [line for line in result.stderr.splitlines() if re.search("WARNING|ERROR", line)]
+    assert result.returncode == 0, "\n".join(warnings) or result.stderr
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def address(html) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(html)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+# Of the module, not of the session: its event loop must be gone before a notebook runs.
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        message = "no Chromium or Chrome is installed to read the pages with"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    env = {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found[0], args=QUIET, env=env)
+        yield browser
+        browser.close()
+
+
+# A page is opened once; pytest runs all tests of one page before those of the next.
+@pytest.fixture(scope="module", params=PAGES, ids=lambda page: Path(page).name)
+def page(request, browser, address):
+    tab = browser.new_page(viewport=DESKTOP)
+    trouble = {"console": [], "failed": [], "outside": []}
+
+    def fetch(route) -> None:
+        if route.request.url.startswith(f"{address}/"):
+            route.continue_()
+        else:
+            trouble["outside"].append(route.request.url)
+            route.abort()
+
+    def answered(response) -> None:
+        if response.status >= 400:
+            trouble["failed"].append(f"{response.status} {response.url}")
+
+    tab.route("**/*", fetch)
+    tab.on("console", lambda message: trouble["console"].append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: trouble["console"].append(str(error)))
+    tab.on("requestfailed", lambda request: trouble["failed"].append(request.url))
+    tab.on("response", answered)
+    tab.goto(f"{address}/{request.param}.html", wait_until="load")
+    tab.evaluate(EVERYTHING_LOADED)
+    yield SimpleNamespace(name=request.param, tab=tab, trouble=trouble)
+    tab.close()
+
+
+def hrefs(tab) -> list[str]:
+    return tab.eval_on_selector_all("a[href]", "links => links.map((link) => link.href)")
+
+
+def source(page: str) -> str:
+    path = ROOT / f"{page}.ipynb"
+    if not path.exists():
+        return (ROOT / f"{page}.md").read_text()
+    return "\n\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
+
+
+def test_nothing_fails_and_nothing_is_fetched_from_outside(page):
+    assert page.trouble == {"console": [], "failed": [], "outside": []}
+
+
+def test_it_has_one_title(page):
+    # The theme prints a second one, on paper only.
+    titles = [title for title in page.tab.query_selector_all("h1") if title.is_visible()]
+    assert [title.inner_text().strip("#").strip() for title in titles] == [
+        re.search(r"^# (.+)$", source(page.name), flags=re.M)[1]
+    ]
+
+
+def test_every_formula_is_typeset(page):
+    formulas = page.tab.query_selector_all(".math")
+    assert [f.inner_text() for f in formulas if not f.query_selector("mjx-container")] == []
+    assert page.tab.query_selector_all("mjx-merror, [data-mjx-error]") == []
+    assert not re.search(r"\$|\\[(\[]|\\begin|\\[a-z]+\{", page.tab.evaluate(PROSE))
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", source(page.name), flags=re.S)
+    assert len(formulas) == len(re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, flags=re.S))
+
+
+def test_every_figure_is_loaded_and_described(page):
+    figures = page.tab.eval_on_selector_all(
+        "article.bd-article img", "images => images.map((i) => [i.getAttribute('alt'), i.naturalWidth, i.src])"
+    )
+    for alt, width, address in figures:
+        assert alt and alt.strip(), address
+        assert width > 0, address
+    assert len(figures) >= (4 if page.name in CHAPTERS else 0)
+
+
+def test_it_fits_the_window(page):
+    try:
+        for size in (DESKTOP, PHONE):
+            page.tab.set_viewport_size(size)
+            assert page.tab.evaluate(OVERFLOW) == {"wide": 0, "out": []}, size
+    finally:
+        page.tab.set_viewport_size(DESKTOP)
+
+
+def test_solutions_are_folded_and_open_on_a_click(page):
+    folds = page.tab.query_selector_all("article.bd-article details")
+    assert len(folds) >= (3 if page.name in CHAPTERS else 0)
+    for fold in folds:
+        assert fold.get_attribute("open") is None
+        assert not fold.query_selector("pre").is_visible()
+        fold.query_selector("summary").click()
+        assert fold.query_selector("pre").is_visible()
+        assert "Solution" in fold.inner_text()
+        fold.query_selector("summary").click()
+        assert not fold.query_selector("pre").is_visible()
+
+
+def test_links_between_pages_lead_somewhere(page, address, html):
+    inside = [urlsplit(link) for link in hrefs(page.tab) if link.startswith(address)]
+    assert len(inside) > len(PAGES)
+    for link in inside:
+        target = html / unquote(link.path).lstrip("/")
+        assert target.is_file(), link.geturl()
+        if link.fragment and target.suffix == ".html":
+            assert unquote(link.fragment) in ids(target), link.geturl()
+
+
+@functools.cache
+def ids(path: Path) -> set[str]:
+    return set(re.findall(r'\bid="([^"]+)"', path.read_text(encoding="utf-8"))) | {""}
+
+
+def test_every_page_leads_to_every_other(page, address):
+    linked = {link.split("#")[0] for link in hrefs(page.tab)}
+    assert {f"{address}/{other}.html" for other in PAGES} <= linked
+
+
+def test_a_chapter_can_be_launched_on_colab(page):
+    launched = [link for link in hrefs(page.tab) if link.startswith("https://colab.research.google.com/github/")]
+    assert [link.split("/blob/")[1] for link in launched] == (
+        [f"main/{page.name}.ipynb"] if page.name in CHAPTERS else []
+    )
+
+
+def test_the_page_of_references_lists_every_work(html):
+    keys = re.findall(r"^@\w+\{(.+),", (ROOT / "book" / "references.bib").read_text(encoding="utf-8"), flags=re.M)
+    text = (html / "book" / "references.html").read_text(encoding="utf-8")
+    listed = re.findall(r'<div class="citation" id="([^"]+)".*?<p>(.+?)</p>', text, flags=re.S)
+    assert len(listed) == len(keys) > 0
+    assert all(len(re.sub(r"<.*?>", "", entry)) > 40 for _, entry in listed)
+
+
+def test_the_package_reference_lists_what_the_package_offers(html):
+    documented = {name.rsplit(".", 1)[-1] for name in ids(html / "book" / "api.html") if name.startswith("d2lcnn.")}
+    assert set(d2lcnn.__all__) - documented == set()
