@@ -16,6 +16,15 @@ from d2lcnn.layers import FlattenLayer, GlobalAvgPool2d
 from d2lcnn.training import fit
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    # Threads that wait for each other on a busy machine take many times longer than one that works.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def count(net):
     return sum(p.numel() for p in net.parameters())
 
@@ -240,7 +249,7 @@ def test_googlenet_is_d2ls():
 
 
 def test_inception_is_torchvisions_but_for_its_third_branch():
-    torchvision = pytest.importorskip("torchvision")
+    pytest.importorskip("torchvision")
 
     def conv_block(c_in, c_out, **window):
         return nn.Sequential(nn.Conv2d(c_in, c_out, **window), nn.ReLU())

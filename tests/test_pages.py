@@ -35,6 +35,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Jupyter Book declares the address of Thebe, which the book does not use, twice; no setting prevents it.
+HARMLESS = "Identifier 'THEBE_JS_URL' has already been declared"
 EVERYTHING_LOADED = """async () => {
     await (window.MathJax?.startup?.promise);
     const images = [...document.images];
@@ -140,7 +142,8 @@ def source(page: str) -> str:
 
 
 def test_nothing_fails_and_nothing_is_fetched_from_outside(page):
-    assert page.trouble == {"console": [], "failed": [], "outside": []}
+    console = [text for text in page.trouble["console"] if text != HARMLESS]
+    assert page.trouble | {"console": console} == {"console": [], "failed": [], "outside": []}
 
 
 def test_it_has_one_title(page):

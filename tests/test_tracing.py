@@ -25,6 +25,15 @@ FULL = {
 MINI = {name: (variants["mini"].build, (2, 1, 28, 28)) for name, variants in nets.NETWORKS.items()}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    # Threads that wait for each other on a busy machine take many times longer than one that works.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 class Branches(nn.Module):
     """Functional calls, a branch, a residual, groups, dilation, a rectangular window."""
 

@@ -498,6 +498,8 @@ def test_interrupted_and_restarted_ends_in_the_same_bits(tmp_path, precision):
     net, history = checkpointed(path, At(make_net(dropout=0.5), 0, None), precision=precision)
     assert same_bits(weights(net), weights(expected))
     assert without_times(history) == without_times(whole)
+    scalers = [torch.load(tmp_path / name, weights_only=True)["scaler"] for name in ("whole", "run")]
+    assert scalers[0] == scalers[1] and bool(scalers[0]) is (precision == "fp16")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("run")] == ["run"]
 
 

@@ -32,7 +32,7 @@ def exercise_3(answer) -> None:
     ):
         last = (n + 2 * padding - k) // stride * stride + k
         hint = "The last window ends at the last multiple of the stride plus the kernel: what is left after it?"
-        on = f"n={n}, k={k}, padding={padding}, stride={stride}"
+        on = f"the setting n={n}, k={k}, padding={padding}, stride={stride}"
         same(call(answer, n, k, padding, stride), n + 2 * padding - last, on, hint)
 
 

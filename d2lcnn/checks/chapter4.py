@@ -8,7 +8,7 @@ from d2lcnn.ops import corr2d, pool2d
 
 def exercise_1(answer) -> None:
     """Average pooling as a cross-correlation."""
-    if not isinstance(answer, tuple) or len(answer) != 2:
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         raise Wrong("The answer is a pair: the kernel and the stride.")
     K, stride = tensor(answer[0]).float(), answer[1]
     X = torch.arange(24.0).reshape(4, 6)

@@ -202,7 +202,7 @@ def _cells(values: Tensor) -> Cells:
 
 
 def _number(value: float) -> str:
-    value = float(value)
+    value = float(value) + 0.0  # turns -0.0 into 0.0
     return "−∞" if value == float("-inf") else f"{value:.3g}".replace("-", "−")
 
 
