@@ -12,7 +12,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint lock serve clean
+.PHONY: help setup book test test-fast execute lint record lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
 	ruff check .
 	ruff format --check .
 	codespell
+
+record: setup  ## train and record one network: make record NET=lenet VARIANT=mini SEED=0
+	python -m d2lcnn train $(or $(NET),lenet) --variant $(or $(VARIANT),mini) --seed $(or $(SEED),0) --record
 
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade

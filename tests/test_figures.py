@@ -1,5 +1,9 @@
 """What the figures show is what the tensors hold."""
 
+import io
+import subprocess
+import sys
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
@@ -156,4 +160,46 @@ def test_the_style_is_opaque_and_only_on_request():
     with plt.style.context("d2lcnn.figures.book"):
         assert mpl.colors.to_rgba(mpl.rcParams["figure.facecolor"])[3] == 1
         assert mpl.rcParams["figure.dpi"] == 150
+        figure, buffer = plt.figure(), io.BytesIO()
+        figure.savefig(buffer)
+        buffer.seek(0)
+        assert (plt.imread(buffer)[..., 3] == 1).all()
+        plt.close(figure)
     assert dict(mpl.rcParams) == before
+
+
+def test_importing_the_figures_changes_no_setting():
+    code = "import matplotlib as m; old = dict(m.rcParams); import d2lcnn.figures; assert dict(m.rcParams) == old"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_edge_cases_draw_too(shown):
+    one = torch.ones(1, 1)
+    figures.show_correlation(one, one)
+    assert "1×1 = 1" in texts(shown[-1])
+    figures.show_correlation(torch.ones(4, 4), torch.ones(4, 3))
+    assert not [text for text in texts(shown[-1]) if "×1 +" in text]
+    figures.show_correlation(torch.tensor([[1, 2], [3, 4]]), torch.tensor([[-1]]), at=(1, 1))
+    assert "4×(−1) = −4" in texts(shown[-1])
+    figures.show_pooling(X, (1, 3), padding=(0, 1), stride=(2, 1))
+    assert {"−∞", "maximum of each\n1 × 3 window"} <= set(texts(shown[-1]))
+    figures.show_channels(X[None], K[None])
+    figures.show_im2col(one, one)
+    figures.show_receptive_field([1])
+    figures.show_images(torch.zeros(1, 3, 3), columns=5, signed=True)
+    figures.show_images(-torch.ones(1, 1, 2, 2, requires_grad=True), signed=True, height=1.0)
+    figures.show_confusion(torch.zeros(2, 2), ["a", "b"])
+    assert texts(shown[-1]) == []
+    figures.plot_history(History([{"epoch": 1, "loss": 1.0, "accuracy": 0.5}], {}))
+    for figure in shown:
+        figure.canvas.draw()
+
+
+def test_counts_are_shaded_by_their_share_of_the_row(shown):
+    figures.show_confusion(torch.tensor([[30, 10], [0, 2]]), ["cat", "dog"])
+    ax = shown[0].axes[0]
+    assert ax.images[0].get_array().tolist() == [[0.75, 0.25], [0, 1]]
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "30", (1, 0): "10", (1, 1): "2"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")

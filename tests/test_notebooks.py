@@ -129,6 +129,13 @@ def test_links_lead_somewhere(path, cells):
         assert target.startswith("https://") or (path.parent / target).is_file(), target
 
 
+def test_the_glossary_holds_every_chinese_term(cells):
+    glossary = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"\(([\u4e00-\u9fff]+)\)", "\n".join(prose(cells)))
+    assert terms
+    assert [term for term in terms if term not in glossary] == []
+
+
 def test_a_chapter_keeps_its_order(cells):
     text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     headings = re.findall(r"^##? .+", text, flags=re.M)

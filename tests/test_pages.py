@@ -188,6 +188,7 @@ def test_solutions_are_folded_and_open_on_a_click(page):
     for fold in folds:
         assert fold.get_attribute("open") is None
         assert not fold.query_selector("pre").is_visible()
+        assert fold.query_selector("summary").inner_text().strip() == "Show the solution"
         fold.query_selector("summary").click()
         assert fold.query_selector("pre").is_visible()
         assert "Solution" in fold.inner_text()

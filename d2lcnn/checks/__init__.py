@@ -20,8 +20,8 @@ def check(exercise: str, answer: Any) -> None:
         return
     try:
         judge(touched(answer))
-    except NotTried:
-        print(f"Exercise {exercise}: not tried yet. Replace the dots, then run the cell again.")
+    except NotTried as remedy:
+        print(f"Exercise {exercise}: not tried yet. {remedy}")
     except Wrong as hint:
         print(f"Exercise {exercise}: not yet. {hint}")
     except Exception as error:

@@ -1,14 +1,16 @@
 """What the checks of all chapters share: reading an answer, and comparing it."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class NotTried(Exception):
-    """The reader has not replaced the dots."""
+    """The reader has not replaced the dots; the message says what to do."""
 
 
 class Wrong(Exception):
@@ -18,21 +20,25 @@ class Wrong(Exception):
 def touched(answer: Any) -> Any:
     """Return the answer; raises NotTried where it is, or holds, the untouched dots."""
     if answer is ... or (isinstance(answer, (tuple, list)) and any(part is ... for part in answer)):
-        raise NotTried
+        raise NotTried("Replace the dots, then run the cell again.")
     return answer
 
 
 def call(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Call the reader's function; raises NotTried where it returns nothing, Wrong where it raises."""
+    """Call the reader's function or network; raises NotTried where it returns nothing, Wrong where it raises."""
     if not callable(function):
         raise Wrong(f"A function is expected, but this is {show(function)}.")
+    # Copies, since a function that works in place would change what it is compared with.
+    copies = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
     try:
-        result = function(*args, **kwargs)
+        result = function(*copies, **kwargs)
     except Exception as error:
         shown = ", ".join(show(arg) for arg in args)
-        raise Wrong(f"On the input {shown} your function raised {type(error).__name__}: {error}") from error
+        kind = "network" if isinstance(function, nn.Module) else "function"
+        raise Wrong(f"On the input {shown} your {kind} raised {type(error).__name__}: {error}") from error
     if result is None or result is ...:
-        raise NotTried
+        # A body of dots and a forgotten `return` look the same from here.
+        raise NotTried("The function returns nothing: replace the dots, and end with `return`.")
     return result
 
 
@@ -48,17 +54,30 @@ def same(answer: Any, expected: Any, on: str, hint: str = "") -> None:
         if not torch.allclose(answer.double(), expected.double(), atol=1e-4):
             raise Wrong(f"On {on} this is expected: {show(expected)}; but it is {show(answer)}.{tail}")
     else:
+        answer = answer.tolist() if hasattr(answer, "tolist") else answer  # a tensor, or NumPy's
         answer = tuple(answer) if isinstance(answer, (list, torch.Size)) else answer
+        answer = answer[0] if isinstance(answer, tuple) and len(answer) == 1 else answer
         if answer != expected:
             raise Wrong(f"{on[0].upper()}{on[1:]}: {show(answer)} is not right.{tail}")
 
 
 def tensor(answer: Any) -> Tensor:
-    """Return the answer as a tensor; raises Wrong where it cannot be one."""
+    """Return the answer as a tensor on the CPU; raises Wrong where it cannot be one."""
     try:
-        return answer.detach() if isinstance(answer, Tensor) else torch.as_tensor(answer)
+        if isinstance(answer, Tensor):
+            return answer.detach().cpu()
+        # torch refuses an array with negative strides, such as a flipped one; a copy has none.
+        return torch.as_tensor(answer.copy() if isinstance(answer, np.ndarray) else answer)
     except (TypeError, ValueError, RuntimeError) as error:
         raise Wrong(f"A tensor is expected, but this is {show(answer)}.") from error
+
+
+def number(answer: Any) -> float:
+    """Return the answer as a number, also where it is the only element of something; raises Wrong where it is none."""
+    try:
+        return tensor(answer).item()
+    except (Wrong, ValueError, RuntimeError) as error:
+        raise Wrong(f"One number is expected, but this is {show(answer)}.") from error
 
 
 def show(value: Any) -> str:
@@ -66,8 +85,6 @@ def show(value: Any) -> str:
     if isinstance(value, Tensor):
         if value.numel() > 16:
             return f"a tensor of shape {tuple(value.shape)}"
-        return str(
-            [round(v, 3) for v in value.tolist()] if value.dim() == 1 and value.is_floating_point() else value.tolist()
-        )
-    text = repr(value)
+        return str((value.double().round(decimals=3) if value.is_floating_point() else value).tolist())
+    text = f"the function {value.__name__}" if inspect.isfunction(value) else " ".join(repr(value).split())
     return text if len(text) <= 80 else f"{text[:77]}..."

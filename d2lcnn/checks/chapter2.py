@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from d2lcnn.checks._answers import call, same
+from d2lcnn.checks._answers import call, number, same
 
 
 def exercise_1(answer) -> None:
@@ -33,7 +33,8 @@ def exercise_3(answer) -> None:
         last = (n + 2 * padding - k) // stride * stride + k
         hint = "The last window ends at the last multiple of the stride plus the kernel: what is left after it?"
         on = f"the setting n={n}, k={k}, padding={padding}, stride={stride}"
-        same(call(answer, n, k, padding, stride), n + 2 * padding - last, on, hint)
+        left = torch.tensor(number(call(answer, n, k, padding, stride)))
+        same(left, torch.tensor(n + 2 * padding - last), on, hint)
 
 
 def exercise_4(answer) -> None:

@@ -11,6 +11,7 @@ def exercise_1(answer) -> None:
     if not isinstance(answer, (tuple, list)) or len(answer) != 2:
         raise Wrong("The answer is a pair: the kernel and the stride.")
     K, stride = tensor(answer[0]).float(), answer[1]
+    stride = stride.tolist() if hasattr(stride, "tolist") else stride  # a tensor, or NumPy's
     X = torch.arange(24.0).reshape(4, 6)
     hint = "Each of the four elements counts equally, and windows do not overlap."
     expected = pool2d(X, 2, mode="avg")

@@ -1,0 +1,306 @@
+"""The command line: `python -m d2lcnn train | trace | records | data`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from d2lcnn import records
+
+# Everything else of the package is imported by the command that needs it.
+
+EXAMPLES = {
+    "": """
+  python -m d2lcnn train lenet
+  python -m d2lcnn trace alexnet
+  python -m d2lcnn records
+  python -m d2lcnn data verify
+  python -m d2lcnn train --help""",
+    "train": """
+  python -m d2lcnn train lenet                               half a minute on a laptop
+  python -m d2lcnn train vgg --epochs 2 --seed 1
+  python -m d2lcnn train nin --variant full --record         keeps the result among the package's records
+  python -m d2lcnn train nin --variant full --checkpoint nin.pt
+                                                             stop it, and the same command goes on
+  torchrun --nproc-per-node 8 -m d2lcnn train vgg --variant full
+                                                             one process on each of 8 GPUs""",
+    "trace": """
+  python -m d2lcnn trace lenet
+  python -m d2lcnn trace vgg --variant mini --markdown
+  python -m d2lcnn trace googlenet --size 224 --json > googlenet.json""",
+    "records": """
+  python -m d2lcnn records
+  python -m d2lcnn records vgg --markdown
+  python -m d2lcnn records --from runs""",
+    "data verify": """
+  python -m d2lcnn data verify
+  python -m d2lcnn data verify --root my/fashion-mnist""",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    args = _parser().parse_args(arguments)
+    try:
+        return args.run(args)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing was recorded", 130)
+    except ValueError as error:
+        return _say(f"python -m d2lcnn: error: {error}", 2)
+    except (OSError, FloatingPointError) as error:
+        return _say(f"python -m d2lcnn: error: {error}", 1)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from dataclasses import asdict, replace
+
+    import torch
+
+    from d2lcnn import nets
+    from d2lcnn.data import Augment, FashionMNIST
+    from d2lcnn.training import evaluate, fit
+
+    recipe = nets.variant(args.net, args.variant).recipe
+    if args.epochs is not None:
+        recipe = replace(recipe, epochs=args.epochs)
+    device = _device(args.device)
+    is_first = int(os.environ.get("RANK", 0)) == 0
+    # Hours of training must not end in a folder that cannot be written to.
+    if args.record is not None and is_first:
+        args.record.mkdir(parents=True, exist_ok=True)
+        if not os.access(args.record, os.W_OK):
+            raise OSError(f"cannot write to {args.record}; --record DIR takes another folder")
+
+    data, size = FashionMNIST(), recipe.input_size
+    augment = None if recipe.augment is None else Augment(**recipe.augment)
+    train = data.train(recipe.batch_size, size=size, seed=args.seed, augment=augment)
+    validation, test = data.validation(recipe.batch_size, size=size), data.test(recipe.batch_size, size=size)
+    torch.manual_seed(args.seed)
+    net = nets.network(args.net, args.variant)
+    options = {"seed": args.seed, "device": device, "checkpoint": args.checkpoint, "progress": not args.quiet}
+    try:
+        history = fit(net, train, validation, **recipe.training, **options)
+        if len(history.rows) < recipe.epochs:
+            kept = "the same command goes on" if args.checkpoint else "nothing is kept without --checkpoint PATH"
+            text = f"interrupted after {len(history.rows)} of {recipe.epochs} epochs; {kept}"
+            return _say(text, 130) if is_first else 130
+        scores = evaluate(net, test, precision=recipe.precision)
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    if not is_first:
+        return 0
+    print(f"test accuracy {scores.accuracy:.4f}, loss {scores.loss:.4f}")
+    if args.record is not None:
+        seconds = {part: sum(history[f"{part}_seconds"]) for part in ("load", "compute")}
+        record = {
+            "schema_version": records.SCHEMA_VERSION,
+            "network": args.net,
+            "variant": args.variant,
+            "input_size": size,
+            "recipe": asdict(recipe) | {"precision": history.settings["precision"]},
+            "seed": args.seed,
+            "curve": history.rows,
+            "test_accuracy": scores.accuracy,
+            "test_loss": scores.loss,
+            "seconds": seconds,
+            "images_per_second": train.num_examples * len(history.rows) / sum(seconds.values()),
+        }
+        print("recorded in", records.write(record | _provenance(device, history.settings["processes"]), args.record))
+    return 0
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from d2lcnn import nets
+    from d2lcnn.tracing import trace
+
+    size = nets.variant(args.net, args.variant).recipe.input_size if args.size is None else args.size
+    found = trace(nets.network(args.net, args.variant, input_size=size), (1, 1, size, size))
+    print(found.to_json() if args.json else found.to_markdown() if args.markdown else found)
+    return 0
+
+
+def _records(args: argparse.Namespace) -> int:
+    from d2lcnn import nets
+
+    wanted = {}
+    if args.net is not None:
+        nets.variant(args.net)
+        wanted = {"network": args.net}
+    found = records.table(records.select(records.read(args.folder), **wanted))
+    if not found.rows:
+        print("no records yet; `python -m d2lcnn train NET --record` makes one")
+    else:
+        print(found.to_markdown() if args.markdown else found)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from d2lcnn.data import FashionMNIST, fashion_mnist
+
+    data = FashionMNIST(args.root)
+    for name, digest in fashion_mnist.SHA256.items():
+        print(f"OK  {digest}  {name}")
+    print(data)
+    return 0
+
+
+def _device(name: str | None) -> Any:
+    import torch
+
+    from d2lcnn import _runtime
+
+    try:
+        device = _runtime.find_device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise ValueError(f"device must be one that there is here, such as cpu, got {name!r} ({reason})") from error
+    return device
+
+
+def _provenance(device: Any, processes: int) -> records.Record:
+    """Where, with what and when a run was made."""
+    import platform
+    from datetime import UTC, datetime
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+
+    from d2lcnn.data import fashion_mnist
+
+    try:
+        own_version = version("d2lcnn")
+    except PackageNotFoundError:
+        own_version = "not installed"
+    is_cuda = device.type == "cuda"
+    return {
+        "peak_memory": torch.cuda.max_memory_allocated(device) if is_cuda else _peak_memory(),
+        "hardware": {
+            "device": device.type,
+            "cpu": _cpu_name(),
+            "gpu": torch.cuda.get_device_name(device) if is_cuda else None,
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "processes": processes,
+        },
+        "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "d2lcnn": own_version},
+        "data": fashion_mnist.SHA256,
+        "code_revision": _code_revision(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _peak_memory() -> int | None:
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
+    # Linux counts in KiB, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _cpu_name() -> str:
+    import platform
+
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, names), "") or platform.processor() or platform.machine() or "unknown"
+
+
+def _code_revision() -> str | None:
+    # Of the package's code alone: a record just written must not make the next one's revision dirty. An installed
+    # package that lies in someone else's repository is not tracked there, so it has no revision.
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments, "--", "*.py"]
+        return subprocess.run(command, cwd=records.FOLDER.parent, capture_output=True, text=True, check=True).stdout
+
+    try:
+        revision = git("log", "-1", "--format=%H").strip()
+        return revision + ("-dirty" if git("status", "--porcelain") else "") if revision else None
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _say(text: str, status: int) -> int:
+    print(text, file=sys.stderr)
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m d2lcnn",
+        description="Train and trace the networks of the book, and look at recorded runs.",
+        **_epilog(""),
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    variants = {"choices": ("mini", "full"), "help": "the small network for 28 pixels or the full one (%(default)s)"}
+
+    train = _command(commands, "train", _train, "train a network on Fashion-MNIST and test it")
+    train.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")
+    train.add_argument("--variant", default="mini", **variants)
+    train.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the training data (the recipe's)")
+    train.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of weights, order and dropout (0)")
+    train.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (the fastest there is)")
+    record = {"nargs": "?", "const": records.FOLDER, "type": Path, "metavar": "DIR"}
+    train.add_argument("--record", **record, help="write a record, to DIR or the package's records")
+    train.add_argument("--checkpoint", type=Path, metavar="PATH", help="save after every epoch; go on from there")
+    train.add_argument("--quiet", action="store_true", help="print the test accuracy only")
+
+    trace = _command(commands, "trace", _trace, "show every layer's shape, parameters, work and receptive field")
+    trace.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")
+    trace.add_argument("--variant", default="full", **variants)
+    trace.add_argument("--size", type=_whole(1), metavar="N", help="height and width of the images (the recipe's)")
+    form = trace.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print a Markdown table")
+
+    shown = _command(commands, "records", _records, "tabulate recorded runs, mean ± spread over their seeds")
+    shown.add_argument("net", metavar="NET", nargs="?", help="only this network's")
+    shown.add_argument("--from", dest="folder", metavar="DIR", help="of this folder instead of the package's records")
+    shown.add_argument("--markdown", action="store_true", help="print a Markdown table")
+
+    data = commands.add_parser("data", help="the data set's files").add_subparsers(metavar="COMMAND", required=True)
+    verify = _command(data, "verify", _verify, "check that the files of Fashion-MNIST are the right ones")
+    verify.add_argument("--root", metavar="DIR", help="folder of the four files (the package's own)")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Callable, text: str) -> argparse.ArgumentParser:
+    description = f"{text[0].upper()}{text[1:]}."
+    key = "data verify" if name == "verify" else name
+    parser = commands.add_parser(name, help=text, description=description, **_epilog(key))
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _epilog(name: str) -> dict[str, Any]:
+    return {"epilog": f"examples:{EXAMPLES[name]}", "formatter_class": argparse.RawDescriptionHelpFormatter}
+
+
+def _whole(low: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = None
+        if number is None or not low <= number < 2**63:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to 2**63 - 1, got {text!r}")
+        return number
+
+    return convert
+
+
+if __name__ == "__main__":
+    sys.exit(main())
