@@ -130,6 +130,10 @@ def test_layers_name_every_shape(shown):
         ["Linear", "84"],
         ["Linear", "10"],
     ]
+    figures.show_layers(nn.Sequential(nn.Conv2d(1, 6, 5)), torch.zeros(1, 1, 28, 28))
+    assert texts(shown[1]) == ["input\n1 @ 28×28", "Conv2d\n6 @ 24×24"]
+    figures.show_layers(nn.Sequential(nn.Linear(4, 2)), torch.zeros(1, 4))
+    assert texts(shown[2]) == ["input\n4", "Linear\n2"]
     with pytest.raises(ValueError, match=r"nn\.Sequential; got Linear"):
         figures.show_layers(nn.Linear(2, 2), X)
 

@@ -70,6 +70,11 @@ def test_outputs_are_stored_and_in_order(cells):
     assert not [output for cell in code for output in cell.outputs if output.get("name") == "stderr"]
 
 
+def test_what_a_cell_prints_is_one_output(cells):
+    for cell in cells:
+        assert sum(output.get("name") == "stdout" for output in cell.get("outputs", [])) <= 1, cell.source
+
+
 def test_outputs_are_fit_to_store(cells):
     for cell in cells:
         if cell.cell_type != "code":

@@ -52,7 +52,8 @@ def execute(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     os.environ["TQDM_DISABLE"] = "1"  # a live progress bar would be stored as a hundred lines
     resources = {"metadata": {"path": path.parent}}
-    NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
+    options = {"timeout": 900, "kernel_name": "python3", "coalesce_streams": True}
+    NotebookClient(notebook, resources=resources, **options).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day: they would change at every run
     # What names this interpreter's patch release would differ on every machine.

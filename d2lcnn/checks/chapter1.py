@@ -10,7 +10,7 @@ def exercise_1(answer) -> None:
     """A kernel for horizontal edges."""
     K = tensor(answer).float()
     if K.dim() != 2:
-        raise Wrong(f"A kernel has two axes, such as torch.tensor([[1.0], [-1.0]]); this one has {K.dim()}.")
+        raise Wrong(f"A kernel has two axes, such as torch.tensor([[1.0, 2.0]]); this one has {K.dim()}.")
     band = torch.ones(8, 6)
     band[2:6] = 0
     if corr2d(band.t(), K).abs().max() > 1e-4:

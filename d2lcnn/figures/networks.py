@@ -20,7 +20,7 @@ def show_layers(net: nn.Sequential, X: Tensor) -> None:
     stages = _stages(net, X)
     fig, ax = plt.subplots(figsize=(7, 2.7), layout="none")
     x, gap = 0.0, 15.0
-    tallest = max(shape[-1] for _, shape in stages if len(shape) == 4)
+    tallest = max((shape[-1] for _, shape in stages if len(shape) == 4), default=28)
     for name, shape in stages:
         if len(shape) == 4:
             _, channels, h, w = shape
@@ -44,11 +44,11 @@ def show_layers(net: nn.Sequential, X: Tensor) -> None:
 
 
 def _stages(net: nn.Sequential, X: Tensor) -> list[tuple[str, tuple[int, ...]]]:
-    stages = []
+    stages = [("input", tuple(X.shape))]
     with torch.no_grad():
         for layer in net:
             X = layer(X)
-            name = type(layer).__name__.removesuffix("Layer") if stages else "input"
-            if not stages or tuple(X.shape) != stages[-1][1] or isinstance(layer, (nn.Conv2d, nn.Linear)):
+            name = type(layer).__name__.removesuffix("Layer")
+            if tuple(X.shape) != stages[-1][1] or isinstance(layer, (nn.Conv2d, nn.Linear)):
                 stages.append((name, tuple(X.shape)))
     return stages

@@ -1,0 +1,84 @@
+"""The benchmark runs and measures the same work on both sides; how fast either is, no test says."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+pytestmark = pytest.mark.skipif(find_spec("d2l") is None, reason="d2l is not installed")
+
+
+def bench(root, *arguments):
+    # What torch.compile does is torch's to test; here only the way to it is.
+    environment = os.environ | {"TORCH_COMPILE_DISABLE": "1", "MPLBACKEND": "agg"}
+    command = [sys.executable, "benchmarks/run.py", *arguments]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def report(root, tmp_path_factory):
+    path = tmp_path_factory.mktemp("benchmark") / "bench.json"
+    small = ("--images", "150", "--repetitions", "1", "--compile")
+    done = bench(root, "--only", "lenet,corr2d,loading", *small, "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    return json.loads(path.read_text()), done.stdout
+
+
+def test_rows(report):
+    content, _ = report
+    assert (content["schema"], content["version"]) == ("d2lcnn.benchmark", 1)
+    assert content["settings"] == {"repetitions": 1, "images": 150, "compile": True}
+    assert content["machine"]["device"] == "CPU" and content["machine"]["threads"] >= 1
+    found = [(row["benchmark"], row["unit"], row["ours"], row["theirs"]) for row in content["rows"]]
+    assert found == [
+        ("lenet", "images/s", "d2lcnn.fit", "d2l.Trainer"),
+        ("lenet", "GFLOP/s", "d2lcnn.fit", "peak"),
+        ("lenet", "images/s", "d2lcnn.fit, compiled", "d2l.Trainer"),
+        ("lenet", "GFLOP/s", "d2lcnn.fit, compiled", "peak"),
+        ("corr2d", "s", "corr2d_im2col", "F.conv2d"),
+        ("corr2d", "s", "corr2d_im2col", "d2l.corr2d"),
+        ("loading", "images/s", "ImageData", "d2l.FashionMNIST"),
+        ("loading", "images/s", "ImageData", "d2l.FashionMNIST"),
+    ]
+    for row in content["rows"]:
+        assert len(row["our_values"]) == len(row["their_values"]) == 1
+        for value in (row["our_median"], row["their_median"], row["ratio"], *row["our_values"], *row["their_values"]):
+            assert 0 < value < math.inf
+
+
+def test_both_sides_do_the_same_work(report):
+    rows = [row for row in report[0]["rows"] if row["benchmark"] != "corr2d"]
+    assert all(row["our_images"] == row["their_images"] == 150 and row["batch_size"] == 128 for row in rows)
+    lenet = [row for row in rows if row["benchmark"] == "lenet"]
+    assert [row["compiled"] for row in lenet] == [False, False, True, True]
+    # Two convolutions, 6 x 28 x 28 x 25 and 16 x 10 x 10 x 150, and three linear layers.
+    assert {row["macs"] for row in lenet} == {117_600 + 240_000 + 48_000 + 10_080 + 840}
+
+
+def test_ratio_says_how_many_times_as_fast(report):
+    for row in report[0]["rows"]:
+        ours, theirs = row["our_median"], row["their_median"]
+        assert row["ratio"] == pytest.approx(theirs / ours if row["unit"] == "s" else ours / theirs)
+
+
+def test_table(report):
+    content, printed = report
+    head, _, *lines = (line for line in printed.splitlines() if line.startswith("|"))
+    assert len(lines) == len(content["rows"]) and len({line.count("|") for line in [head, *lines]}) == 1
+    assert lines[0].startswith("| LeNet@28, training | images/s | d2lcnn.fit |") and lines[0].endswith("| 2.5x |")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--only", "lenet,vvg"), "--only takes lenet, alexnet,"),
+        (("--repetitions", "0"), "must be at least 1"),
+    ],
+)
+def test_bad_arguments(root, arguments, message):
+    done = bench(root, *arguments)
+    assert done.returncode == 2 and message in done.stderr
