@@ -12,7 +12,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint record lock serve clean
+.PHONY: help setup book test test-fast execute lint bench record lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
 	ruff check .
 	ruff format --check .
 	codespell
+
+bench: setup  ## measure side by side with d2l and torch, several minutes: make bench ARGS="--only lenet"
+	python benchmarks/run.py $(ARGS)
 
 record: setup  ## train and record one network: make record NET=lenet VARIANT=mini SEED=0
 	python -m d2lcnn train $(or $(NET),lenet) --variant $(or $(VARIANT),mini) --seed $(or $(SEED),0) --record
