@@ -18,13 +18,7 @@ from d2lcnn.layers import Conv2D, FlattenLayer, GlobalAvgPool2d, Reshape
 repeatable = settings(deadline=None, derandomize=True, max_examples=50)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors of a few elements gain nothing from threads, which wait for one another where cores are shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 seeds = st.integers(0, 2**32 - 1)

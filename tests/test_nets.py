@@ -15,14 +15,7 @@ from d2lcnn.data import Augment
 from d2lcnn.layers import FlattenLayer, GlobalAvgPool2d
 from d2lcnn.training import fit
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # Threads that wait for each other on a busy machine take many times longer than one that works.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def count(net):

@@ -26,13 +26,7 @@ from d2lcnn.ops import (
 repeatable = settings(deadline=None, derandomize=True, max_examples=200)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors of a few elements gain nothing from threads, which wait for one another where cores are shared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 FLOATS = (torch.float32, torch.float64)

@@ -25,13 +25,7 @@ FULL = {
 MINI = {name: (variants["mini"].build, (2, 1, 28, 28)) for name, variants in nets.NETWORKS.items()}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    # Threads that wait for each other on a busy machine take many times longer than one that works.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Branches(nn.Module):
