@@ -116,7 +116,7 @@ def fit(
     quiet = {} if progress and machine.rank == 0 else {"disable": True}
 
     # All randomness is drawn in here, and the caller's generators stay as they are.
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), _runtime.keep_memory():
         torch.manual_seed(seed)
         net.to(device)
         machine = _runtime.check_fits(net, machine, train=train, val=val)
