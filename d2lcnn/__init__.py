@@ -40,9 +40,11 @@ _LAZY = {
     "d2lcnn.figures": (
         "draw_grid",
         "plot_history",
+        "plot_records",
         "show_channels",
         "show_confusion",
         "show_correlation",
+        "show_graph",
         "show_im2col",
         "show_images",
         "show_layers",

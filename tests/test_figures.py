@@ -1,18 +1,22 @@
 """What the figures show is what the tensors hold."""
 
 import io
+import json
 import subprocess
 import sys
+from functools import lru_cache
+from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 import torch
+import torch.nn.functional as F
 from matplotlib.patches import Rectangle
 from torch import nn
 
 import d2lcnn
-from d2lcnn import figures
+from d2lcnn import figures, nets
 from d2lcnn.training import History
 
 X, K = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
@@ -28,8 +32,27 @@ def shown(monkeypatch):
     plt.close("all")
 
 
+def labels(figure) -> list:
+    return [text for ax in figure.axes for text in ax.texts if text.get_text()]
+
+
 def texts(figure) -> list[str]:
-    return [text.get_text() for ax in figure.axes for text in ax.texts]
+    return [text.get_text() for text in labels(figure)]
+
+
+def extents(figure) -> list:
+    return [text.get_window_extent() for text in labels(figure)]
+
+
+def check_legible(figure) -> None:
+    figure.canvas.draw()
+    assert figure.get_size_inches()[0] <= 7.2
+    assert min(text.get_fontsize() for text in labels(figure)) >= 7.5
+    found = extents(figure)
+    for box in found:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+    assert not any(one.overlaps(other) for one, other in combinations(found, 2))
 
 
 def numbers(tensor) -> list[str]:
@@ -82,6 +105,27 @@ def test_an_element_outside_the_output_is_refused(at):
 
 
 @pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64, torch.float32])
+def test_pooling_takes_integers_with_padding(shown, dtype):
+    figures.show_pooling(torch.tensor([[1, 2], [3, 9]], dtype=dtype), 2, padding=1, stride=1, at=(2, 2))
+    found = texts(shown[0])
+    assert found[:16] == [*["−∞"] * 5, "1", "2", "−∞", "−∞", "3", "9", *["−∞"] * 5]
+    assert [text for text in found[16:] if text.isdigit()] == ["1", "2", "2", "3", "9", "9", "3", "9", "9"]
+
+
+@pytest.mark.parametrize(
+    ("x", "k", "message"),
+    [
+        ((2, 3, 3), (3, 2, 2), r"channels; got X \(2, 3, 3\) with 2 and K \(3, 2, 2\) with 3"),
+        ((3, 3), (2, 2), r"X must be a tensor with 3 axes, none of length 0; got shape \(3, 3\)"),
+    ],
+)
+def test_channels_that_do_not_match_are_refused(x, k, message):
+    with pytest.raises(ValueError, match=message):
+        figures.show_channels(torch.ones(x), torch.ones(k))
+
+
+@pytest.mark.filterwarnings("error")
 def test_receptive_fields_are_labelled(shown):
     figures.show_receptive_field([2, 2])
     figures.show_receptive_field([3, 5, 1])
@@ -118,8 +162,7 @@ def test_images_that_cannot_be_shown(arguments, message):
 @pytest.mark.filterwarnings("error")
 def test_layers_name_every_shape(shown):
     figures.show_layers(d2lcnn.lenet(), torch.zeros(1, 1, 28, 28))
-    labels = [text.split("\n") for text in texts(shown[0])]
-    assert labels == [
+    assert [text.split("\n") for text in texts(shown[0])] == [
         ["input", "1 @ 28×28"],
         ["Conv2d", "6 @ 28×28"],
         ["AvgPool2d", "6 @ 14×14"],
@@ -134,8 +177,231 @@ def test_layers_name_every_shape(shown):
     assert texts(shown[1]) == ["input\n1 @ 28×28", "Conv2d\n6 @ 24×24"]
     figures.show_layers(nn.Sequential(nn.Linear(4, 2)), torch.zeros(1, 4))
     assert texts(shown[2]) == ["input\n4", "Linear\n2"]
-    with pytest.raises(ValueError, match=r"nn\.Sequential; got Linear"):
-        figures.show_layers(nn.Linear(2, 2), X)
+
+
+NETWORKS = {
+    "lenet": (d2lcnn.lenet, 28),
+    "alexnet": (d2lcnn.AlexNet, 224),
+    "alexnet mini": (nets.alexnet_mini, 28),
+    "vgg": (nets.vgg11, 224),
+    "vgg mini": (nets.vgg_mini, 28),
+    "nin": (d2lcnn.nin, 224),
+    "nin mini": (nets.nin_mini, 28),
+    "googlenet": (d2lcnn.googlenet, 96),
+    "googlenet mini": (nets.googlenet_mini, 28),
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    """One network of each name, built once: the largest take a second."""
+    return lru_cache(lambda name: NETWORKS[name][0]())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_of_every_network_are_legible(shown, network, name, depth):
+    net, side = network(name), NETWORKS[name][1]
+    figures.show_layers(net, torch.zeros(1, 1, side, side), depth)
+    check_legible(shown[0])
+    shapes = {node.shape for node in d2lcnn.trace(net, (1, 1, side, side))}
+    sizes = {f"{s[1]:,} @ {s[2]}×{s[3]}" if len(s) == 4 else f"{s[1]:,}" for s in shapes}
+    assert {text.split("\n")[1] for text in texts(shown[0])} <= sizes
+    patches = [patch.get_window_extent() for patch in shown[0].axes[0].patches]
+    assert all(shown[0].bbox.x0 <= box.x0 and box.x1 <= shown[0].bbox.x1 for box in patches)
+    found = extents(shown[0])
+    assert not any(box.overlaps(text) for box in patches for text in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "expected"),
+    [
+        ("alexnet", 1, "input 1 @ 224×224, conv 256 @ 5×5, flatten 6,400, fc 10"),
+        (
+            "alexnet",
+            2,
+            "input 1 @ 224×224, Conv2d 96 @ 54×54, MaxPool2d 96 @ 26×26, Conv2d 256 @ 26×26, MaxPool2d 256 @ 12×12, "
+            "Conv2d 384 @ 12×12, Conv2d 384 @ 12×12, Conv2d 256 @ 12×12, MaxPool2d 256 @ 5×5, flatten 6,400, "
+            "Linear 4,096, Linear 4,096, Linear 10",
+        ),
+        (
+            "vgg",
+            1,
+            "input 1 @ 224×224, vgg_block_1 64 @ 112×112, vgg_block_2 128 @ 56×56, vgg_block_3 256 @ 28×28, "
+            "vgg_block_4 512 @ 14×14, vgg_block_5 512 @ 7×7, fc 10",
+        ),
+        (
+            "nin",
+            1,
+            "input 1 @ 224×224, block 1 96 @ 54×54, MaxPool2d 96 @ 26×26, block 2 256 @ 26×26, MaxPool2d 256 @ 12×12, "
+            "block 3 384 @ 12×12, MaxPool2d 384 @ 5×5, block 4 10 @ 5×5, GlobalAvgPool2d 10 @ 1×1, Flatten 10",
+        ),
+        (
+            "googlenet",
+            1,
+            "input 1 @ 96×96, b1 64 @ 24×24, b2 192 @ 12×12, b3 480 @ 6×6, b4 832 @ 3×3, b5 1,024 @ 1×1, "
+            "Flatten 1,024, Linear 10",
+        ),
+    ],
+)
+def test_layers_and_blocks_are_named(shown, network, name, depth, expected):
+    side = NETWORKS[name][1]
+    figures.show_layers(network(name), torch.zeros(1, 1, side, side), depth)
+    assert ", ".join(texts(shown[0])).replace("\n", " ") == expected
+
+
+def test_layers_have_the_colours_of_their_kind(shown, network):
+    figures.show_layers(network("vgg mini"), torch.zeros(1, 1, 28, 28), depth=2)
+    colours = [mpl.colors.to_hex(patch.get_facecolor()) for patch in shown[0].axes[0].patches]
+    assert colours[0] == figures.grids.INPUT
+    assert set(colours[1:]) == {figures.grids.KERNEL, figures.grids.OUTPUT, "#8b5fbf"}
+
+
+def test_layers_leave_the_network_as_it_was(shown):
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(inplace=True), nn.Dropout(), nn.MaxPool2d(2))
+    net[3].eval()
+    modes = [module.training for module in net.modules()]
+    state = {name: value.clone() for name, value in net.state_dict().items()}
+    figures.show_layers(net, torch.rand(3, 1, 8, 6))
+    assert texts(shown[0])[1:] == ["Conv2d\n2 @ 6×4", "BatchNorm2d\n2 @ 6×4", "MaxPool2d\n2 @ 3×2"]
+    assert [module.training for module in net.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    assert not any(module._forward_hooks for module in net.modules())
+
+
+class Functional(nn.Module):
+    """Pools and flattens by functions, and registers its layers in another order than they run."""
+
+    def __init__(self, several=False):
+        super().__init__()
+        self.last, self.first = nn.Linear(8, 3), nn.ModuleList([nn.Conv2d(1, 2, 3)])
+        self.several = several
+
+    def forward(self, x):
+        x = self.last(F.max_pool2d(self.first[0](x), 2).flatten(1))[:, :2]
+        return (x, x) if self.several else x
+
+
+def test_what_is_no_layer_is_drawn_where_it_changes_the_shape(shown):
+    figures.show_layers(Functional(), torch.zeros(1, 1, 6, 6))
+    assert texts(shown[0]) == ["input\n1 @ 6×6", "Conv2d\n2 @ 4×4", "flatten\n8", "Linear\n3", "function\n2"]
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "depth", "message"),
+    [
+        (nn.Linear(2, 2), (1, 2), 1, "net must be a module that holds layers; got Linear"),
+        (X, (1, 2), 1, "net must be a module that holds layers; got Tensor"),
+        (nn.Sequential(nn.ReLU()), (1, 2), 0, "depth must be an int of at least 1; got 0"),
+        (
+            d2lcnn.Inception(4, 1, (1, 1), (1, 1), 1),
+            (1, 4, 6, 6),
+            1,
+            "at depth 1 must run one after another; p2_1 takes",
+        ),
+        (d2lcnn.googlenet(width=1 / 16), (1, 1, 32, 32), 3, "at depth 3 must run one after another; b3.0.p2_1 takes"),
+        (nn.Sequential(nn.LSTM(2, 2)), (1, 2), 1, "layers must take one tensor and give one; 0 does not"),
+        (Functional(several=True), (1, 1, 6, 6), 1, "net must give one tensor; got tuple"),
+        (nn.Sequential(nn.Unflatten(1, (2, 2))), (1, 4), 1, r"only maps .* can be drawn; Unflatten is \(1, 2, 2\)"),
+        (nn.Sequential(nn.ReLU()), (3, 4, 4), 1, r"only maps .* can be drawn; input is \(3, 4, 4\)"),
+        (nn.Sequential(nn.Linear(2, 2)), (1, 3), 1, r"X of shape \(1, 3\) does not fit net: mat1 and mat2"),
+    ],
+)
+def test_layers_that_cannot_be_drawn(net, shape, depth, message):
+    with pytest.raises(ValueError, match=message):
+        figures.show_layers(net, torch.zeros(shape), depth)
+
+
+def test_layers_take_a_tensor():
+    with pytest.raises(ValueError, match="X must be a tensor; got tuple"):
+        figures.show_layers(d2lcnn.lenet(), (1, 1, 28, 28))
+
+
+class Joined(nn.Module):
+    """Branches joined by a function of their own."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.a, self.b, self.join = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 1), join
+
+    def forward(self, x):
+        return self.join(x, self.a, self.b)
+
+
+def arrows(figure):
+    return [
+        (text.xyann, text.xy)
+        for ax in figure.axes
+        for text in ax.texts
+        if getattr(text, "arrowprops", None) is not None
+    ]
+
+
+GRAPHS = {
+    "inception": (d2lcnn.Inception(192, 64, (96, 128), (16, 32), 32), (1, 192, 28, 28), 9),
+    "stage": (d2lcnn.googlenet().b3, (1, 192, 12, 12), 18),
+    "nin block": (d2lcnn.nin_block(1, 96, 11, 4, 0), (1, 1, 224, 224), 4),
+    "vgg block": (d2lcnn.vgg_block(2, 128, 256), (1, 128, 56, 56), 4),
+    "lenet": (d2lcnn.lenet(), (1, 1, 28, 28), 10),
+    "skip": (Joined(lambda x, a, b: F.relu(x + b(F.relu(a(x))))), (1, 2, 5, 5), 4),
+    "dense": (Joined(lambda x, a, b: torch.cat([torch.cat([x, a(x)], 1), b(x)], 1)), (1, 2, 5, 5), 5),
+    "wide": (Joined(lambda x, a, b: torch.cat([a(x), b(x)], -1)), (1, 2, 5, 5), 4),
+    "fork": (Joined(lambda x, a, b: (a(x), b(a(x)), b(a(x)))), (1, 2, 5, 5), 6),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_cross_nothing(shown, name):
+    net, shape, count = GRAPHS[name]
+    figures.show_graph(net, shape)
+    check_legible(shown[0])
+    boxes = shown[0].axes[0].patches
+    assert len(boxes) == len(texts(shown[0])) == count
+    areas = [box.get_window_extent() for box in boxes]
+    assert not any(one.overlaps(other) for one, other in combinations(areas, 2))
+    for text in extents(shown[0]):
+        assert any(b.x0 <= text.x0 and text.x1 <= b.x1 and b.y0 <= text.y0 and text.y1 <= b.y1 for b in areas)
+    for (x, start), (x_too, end) in arrows(shown[0]):
+        assert x == x_too and start < end
+        for box in boxes:
+            inside = box.get_x() < x < box.get_x() + box.get_width()
+            assert not (inside and start < box.get_y() + box.get_height() / 2 < end)
+
+
+def test_a_graph_tells_kernels_channels_and_activations(shown):
+    figures.show_graph(*GRAPHS["inception"][:2])
+    found = texts(shown[0])
+    assert found == [
+        "input\n192 @ 28×28",
+        "Conv2d 1×1 + ReLU\n64 @ 28×28",
+        "Conv2d 1×1 + ReLU\n96 @ 28×28",
+        "Conv2d 3×3 + ReLU\npadding 1\n128 @ 28×28",
+        "Conv2d 1×1 + ReLU\n16 @ 28×28",
+        "Conv2d 5×5 + ReLU\npadding 2\n32 @ 28×28",
+        "MaxPool2d 3×3\npadding 1\n192 @ 28×28",
+        "Conv2d 1×1 + ReLU\n32 @ 28×28",
+        "cat\n64 + 128 + 32 + 32\n256 @ 28×28",
+    ]
+    assert len(arrows(shown[0])) == 11
+    figures.show_graph(nn.Sequential(nn.Conv2d(2, 4, (3, 1), (2, 1), dilation=2, groups=2), nn.Tanh()), (1, 2, 9, 9))
+    assert texts(shown[1])[1] == "Conv2d 3×1 + Tanh\nstride 2×1, dilation 2, groups 2\n4 @ 3×9"
+    figures.show_graph(*GRAPHS["wide"][:2])
+    assert texts(shown[-1])[-1] == "cat\n2 @ 5×10"
+    figures.show_graph(nn.Sequential(nn.ReLU(), nn.Sigmoid(), nn.ReLU(), nn.Linear(3, 2)), (1, 3))
+    assert texts(shown[-1]) == ["input\n3", "ReLU + Sigmoid\n3", "ReLU\n3", "Linear\n2"]
+
+
+def test_graphs_that_cannot_be_drawn():
+    def criss_cross(x, a, b):
+        y, z = a(x), b(x)
+        return y + z, torch.cat([x, y], 1), x + z
+
+    with pytest.raises(ValueError, match="branches of net must not cross"):
+        figures.show_graph(Joined(criss_cross), (1, 2, 5, 5))
+    with pytest.raises(ValueError, match=r"0 \(Conv2d\) gets \(1, 1, 2, 2\)"):
+        figures.show_graph(nn.Sequential(nn.Conv2d(1, 1, 3)), (1, 1, 2, 2))
 
 
 @pytest.mark.filterwarnings("error")
@@ -157,6 +423,59 @@ def test_a_history_is_plotted_as_it_is(shown):
         assert [len(ax.lines) for ax in figure.axes] == [lines, lines]
     assert shown[1].axes[0].lines[0].get_ydata().tolist() == [1, 1 / 2, 1 / 3]
     assert shown[1].axes[0].lines[1].get_ydata().tolist() == [2, 1, 2 / 3]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("epochs", [1, 2, 3, 10, 40])
+def test_epochs_are_whole_numbers(shown, epochs):
+    figures.plot_history(History([{"epoch": n + 1, "loss": 1.0, "accuracy": 0.5} for n in range(epochs)], {}))
+    figures.plot_records([record(accuracies=[0.5] * epochs)])
+    for ax in (*shown[0].axes, *shown[1].axes):
+        low, high = ax.get_xlim()
+        ticks = [tick for tick in ax.get_xticks() if low <= tick <= high]
+        assert ticks and all(tick == round(tick) for tick in ticks)
+
+
+def record(network="lenet", variant="mini", seed=0, accuracies=(0.5, 0.7), **recipe):
+    curve = [{"epoch": n, "val_accuracy": accuracy} for n, accuracy in enumerate(accuracies, 1)]
+    return {"network": network, "variant": variant, "seed": seed, "recipe": {"lr": 0.1} | recipe, "curve": curve}
+
+
+@pytest.mark.filterwarnings("error")
+def test_records_are_averaged_over_their_seeds(shown):
+    runs = [record(seed=0), record(seed=1, accuracies=(0.7, 0.9)), record("nin", accuracies=(0.1, 0.2, 0.3))]
+    before = json.dumps(runs)
+    figures.plot_records(iter(runs))
+    ax = shown[0].axes[0]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["lenet mini (2 runs)", "nin mini (1 run)"]
+    assert ax.lines[0].get_ydata() == pytest.approx([0.6, 0.8])
+    assert ax.lines[1].get_xdata().tolist() == [1, 2, 3]
+    (band,) = ax.collections
+    corners = band.get_paths()[0].vertices
+    spread = 0.02**0.5
+    assert {(x, round(y, 6)) for x, y in corners} == {
+        (n, round(m + s, 6)) for n, m in ((1, 0.6), (2, 0.8)) for s in (spread, -spread)
+    }
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "validation accuracy")
+    assert json.dumps(runs) == before
+
+
+def test_records_of_other_recipes_are_other_curves(shown):
+    figures.plot_records([record(), record(lr=0.2), record(seed=1), record("nin", lr=0.2)])
+    found = [text.get_text() for text in shown[0].axes[0].get_legend().get_texts()]
+    assert found == ["lenet mini, lr 0.1 (2 runs)", "lenet mini, lr 0.2 (1 run)", "nin mini (1 run)"]
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "records must hold at least one run; got none"),
+        ([record(), record("nin", accuracies=(0.1, None))], "validation accuracy for each epoch; nin mini does not"),
+    ],
+)
+def test_records_that_cannot_be_plotted(records, message):
+    with pytest.raises(ValueError, match=message):
+        figures.plot_records(records)
 
 
 def test_the_style_is_opaque_and_only_on_request():

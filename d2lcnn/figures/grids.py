@@ -8,7 +8,7 @@ from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
 from d2lcnn.geometry import Size, pair
-from d2lcnn.ops import corr2d, corr2d_im2col, pool2d
+from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, pool2d
 
 INPUT, KERNEL, OUTPUT = "#2b6cb0", "#d9730d", "#2f855a"
 INK, FAINT = "#1a202c", "#a0aec0"
@@ -97,7 +97,11 @@ def show_pooling(
 
 
 def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None:
-    """Show how channels add up in corr2d_multi_in: X (c, h, w), K (c, k_h, k_w), the output element `at`."""
+    """Show how channels add up in corr2d_multi_in: X (c, h, w), K (c, k_h, k_w), the output element `at`.
+
+    Raises ValueError for other shapes, and where X and K differ in their channels.
+    """
+    _check_channels(X, (3,), K, (3,))
     Y = sum(corr2d(x, k) for x, k in zip(X, K))
     _check_at(at, Y)
     fig, ax = plt.subplots(layout="none")
@@ -177,7 +181,8 @@ def _window(
     X: Tensor, k: tuple[int, int], at: tuple[int, int], padding: Size, stride: Size, empty: float = 0
 ) -> tuple[Cells, Tensor, Cells]:
     (p_h, p_w), (s_h, s_w) = pair(padding), pair(stride)
-    padded = F.pad(X, (p_w, p_w, p_h, p_h), value=empty)
+    # Integers know no minus infinity.
+    padded = F.pad(X.double(), (p_w, p_w, p_h, p_h), value=empty)
     top, left = at[0] * s_h, at[1] * s_w
     window = {(top + r, left + c) for r in range(k[0]) for c in range(k[1])}
     dashed = _cells(padded) - {(r + p_h, c + p_w) for r, c in _cells(X)}

@@ -1,8 +1,12 @@
-"""What a training run gave: curves and confusions."""
+"""What training runs gave: curves and confusions."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from statistics import mean, stdev
+from typing import Any
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 
@@ -16,8 +20,47 @@ def plot_history(history) -> None:
             if None not in values:
                 ax.plot(epochs, values, marker="o", ms=3, label=label)
         ax.set(xlabel="epoch", ylabel=quantity)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.legend()
     plt.show()
+
+
+def plot_records(records: Iterable[dict[str, Any]]) -> None:
+    """Plot the validation accuracy of recorded runs by epoch: the mean over seeds, and a band of a standard deviation.
+
+    Runs of one network, variant and recipe share a curve. Its name tells of the recipe what differs from the other
+    curves of that network and variant. A single run has no band.
+
+    Raises ValueError where there are no records, or one has no validation accuracy.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in records:
+        if None in [row["val_accuracy"] for row in record["curve"]]:
+            raise ValueError(f"records must hold a validation accuracy for each epoch; {_run(record)} does not")
+        groups.setdefault((_run(record), json.dumps(record["recipe"], sort_keys=True)), []).append(record)
+    if not groups:
+        raise ValueError("records must hold at least one run; got none")
+    _, ax = plt.subplots()
+    for (name, recipe), runs in groups.items():
+        rivals = [json.loads(other) for run, other in groups if run == name]
+        recipe = json.loads(recipe)
+        differs = [f"{k} {v}" for k, v in recipe.items() if any(rival.get(k) != v for rival in rivals)]
+        label = f"{', '.join([name, *differs])} ({len(runs)} run{'s' * (len(runs) > 1)})"
+        epochs = [row["epoch"] for row in runs[0]["curve"]]
+        values = list(zip(*([row["val_accuracy"] for row in run["curve"]] for run in runs)))
+        means = [mean(v) for v in values]
+        (line,) = ax.plot(epochs, means, marker="o", ms=3, label=label)
+        if len(runs) > 1:
+            low, high = ([m + sign * stdev(v) for m, v in zip(means, values)] for sign in (-1, 1))
+            ax.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    ax.set(xlabel="epoch", ylabel="validation accuracy")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.legend()
+    plt.show()
+
+
+def _run(record: dict[str, Any]) -> str:
+    return f"{record['network']} {record['variant']}"
 
 
 def show_confusion(counts: Tensor, classes: Sequence[str]) -> None:
