@@ -45,6 +45,8 @@ WANTED = {
     ("cuda", "alexnet"): ("8x", ""),
 }
 
+HEAD = ("| | unit | ours | | theirs | | as fast, or share | wanted |", "|---|---|---|---:|---|---:|---:|---|")
+
 Row = dict[str, Any]
 
 
@@ -66,6 +68,23 @@ def in_markdown(row: Row) -> str:
     ratio = f"{row['ratio']:.0%}" if row["theirs"] == "peak" else f"{row['ratio']:,.2f}x"
     cells = (row["measured"], row["unit"], row["ours"], ours, row["theirs"], theirs, ratio, row["wanted"])
     return f"| {' | '.join(cells)} |"
+
+
+def summary(where: dict[str, Any], repetitions: int) -> str:
+    """Where the numbers are from, in a line."""
+    return ", ".join(f"{key}: {value}" for key, value in where.items()) + f"; medians of {repetitions}"
+
+
+def in_words(content: dict[str, Any]) -> str:
+    """What was measured, as the Markdown that the book's page includes."""
+    lines = [summary(content["machine"], content["settings"]["repetitions"]), "", *HEAD]
+    return "\n".join([*lines, *map(in_markdown, content["rows"])]) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(text)
+    beside.replace(path)
 
 
 def take_turns(sides: dict[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
@@ -306,7 +325,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAMES", help=f"some of {','.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="how often to measure (default: 5)")
     parser.add_argument("--images", type=int, metavar="N", help="at most N images in a repetition")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="write everything measured to this file")
+    parser.add_argument(
+        "--json", type=Path, metavar="PATH", help="write all that was measured there, and the table beside it"
+    )
     parser.add_argument("--compile", action="store_true", help="with torch.compile too (on a GPU it always is)")
     args = parser.parse_args()
     args.only = args.only.split(",") if args.only else list(BENCHMARKS)
@@ -325,8 +346,7 @@ def main() -> None:
     # d2l asks for four workers, on whatever machine.
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     where, rows, start = machine(args.device), [], time.perf_counter()
-    print(", ".join(f"{key}: {value}" for key, value in where.items()) + f"; medians of {args.repetitions}\n")
-    print("| | unit | ours | | theirs | | as fast, or share | wanted |\n|---|---|---|---:|---|---:|---:|---|")
+    print(summary(where, args.repetitions), "", *HEAD, sep="\n")
     for name in args.only:
         found = BENCHMARKS[name](args)
         print(*map(in_markdown, found), sep="\n", flush=True)
@@ -335,7 +355,8 @@ def main() -> None:
     if args.json:
         settings = {"repetitions": args.repetitions, "images": args.images, "compile": args.compile}
         content = {"schema": "d2lcnn.benchmark", "version": 1, "machine": where, "settings": settings, "rows": rows}
-        args.json.write_text(json.dumps(content, indent=1) + "\n")
+        write(args.json, json.dumps(content, indent=1) + "\n")
+        write(args.json.with_suffix(".md"), in_words(content))
 
 
 if __name__ == "__main__":

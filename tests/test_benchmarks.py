@@ -25,6 +25,7 @@ def report(root, tmp_path_factory):
     small = ("--images", "150", "--repetitions", "1", "--compile")
     done = bench(root, "--only", "lenet,corr2d,loading", *small, "--json", str(path))
     assert done.returncode == 0, done.stderr
+    assert path.with_suffix(".md").read_text() in done.stdout
     return json.loads(path.read_text()), done.stdout
 
 
@@ -70,6 +71,15 @@ def test_table(report):
     head, _, *lines = (line for line in printed.splitlines() if line.startswith("|"))
     assert len(lines) == len(content["rows"]) and len({line.count("|") for line in [head, *lines]}) == 1
     assert lines[0].startswith("| LeNet@28, training | images/s | d2lcnn.fit |") and lines[0].endswith("| 2.5x |")
+
+
+def test_the_books_table_is_what_was_measured(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    import run
+
+    content = json.loads((root / "benchmarks" / "cpu.json").read_text())
+    assert {row["benchmark"] for row in content["rows"]} == set(run.BENCHMARKS)
+    assert (root / "benchmarks" / "cpu.md").read_text() == run.in_words(content)
 
 
 @pytest.mark.parametrize(
