@@ -121,12 +121,22 @@ def _check_googlenet(num_classes: int, in_channels: int, pools: Sequence[bool], 
         raise ValueError(f"width must be above 0, got {width!r}")
 
 
+# The same for the mini network, before its width of 1/4: multiples of 32, since a quarter of them fills the vector
+# registers of a CPU.
+MINI_INCEPTIONS = (
+    ((64, (64, 128), (32, 64), 64),),
+    ((128, (96, 192), (32, 64), 64), (160, (128, 256), (32, 64), 64)),
+    ((256, (160, 320), (32, 128), 128),),
+)
+
+
 def googlenet_mini(num_classes: int = 10, in_channels: int = 1) -> nn.Sequential:
-    """GoogLeNet for small images: a first convolution that keeps 28x28, fewer channels, weights by `he_init`.
+    """GoogLeNet for small images: a first convolution that keeps 28x28, four narrow blocks, weights by `he_init`.
 
     Raises ValueError where a number is below 1.
     """
-    return he_init(googlenet(num_classes, in_channels, (3, 1, 1), pools=(True, True, True, False), width=1 / 4))
+    pools = (True, True, True, False)
+    return he_init(googlenet(num_classes, in_channels, (5, 1, 2), pools, width=1 / 4, inceptions=MINI_INCEPTIONS))
 
 
 def _full(**options: int) -> nn.Sequential:
@@ -135,5 +145,7 @@ def _full(**options: int) -> nn.Sequential:
 
 VARIANTS = {
     "full": Variant(_full, Recipe(input_size=96, epochs=10, lr=1e-3, weight_decay=0.05), sized=False),
-    "mini": Variant(googlenet_mini, Recipe(input_size=28, epochs=4, lr=4e-3, weight_decay=0.05), sized=False),
+    "mini": Variant(
+        googlenet_mini, Recipe(input_size=28, epochs=3, lr=6e-3, batch_size=64, weight_decay=0.05), sized=False
+    ),
 }
