@@ -116,7 +116,7 @@ def _check_arch(
 
 
 def _full(**options: int) -> nn.Sequential:
-    # The full VGG-11 takes days on a CPU; the D2L books train it with every width divided by 4.
+    # The whole VGG-11 takes days on a CPU. The D2L books, too, divide its channels by 4, but keep 4,096 hidden units.
     return he_init(vgg11(ratio=4, **options))
 
 
