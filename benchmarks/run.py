@@ -1,6 +1,6 @@
 """Measure d2lcnn beside Dive into Deep Learning's d2l 1.0.3 and beside torch: one table in Markdown, and JSON.
 
-    python benchmarks/run.py                                  everything, on the CPU, in less than ten minutes
+    python benchmarks/run.py                                  everything, on the CPU, in ten to twenty minutes
     python benchmarks/run.py --only lenet,corr2d              some of it
     python benchmarks/run.py --device cuda --json gpu.json    on a GPU, with and without torch.compile
 
