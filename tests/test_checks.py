@@ -1,6 +1,7 @@
 """What the checks say to right, wrong and absurd answers; solutions are checked in the notebooks."""
 
 import importlib
+import math
 import re
 
 import numpy as np
@@ -50,6 +51,50 @@ def into_its_input(linear, X):
     return X.zero_()
 
 
+def flat_as_conv(linear, channels, height, width, bias=True, flip=False):
+    conv = nn.Conv2d(channels, linear.out_features, (height, width), bias=bias)
+    weight = linear.weight.reshape(conv.weight.shape)
+    conv.weight = nn.Parameter(weight.flip(2) if flip else weight)
+    if bias:
+        conv.bias = linear.bias
+    return conv
+
+
+def merged(K, b, P, c):
+    return torch.einsum("om,mihw->oihw", P[:, :, 0, 0], K), P[:, :, 0, 0] @ b + c
+
+
+def slim(c1=64, c2=(48, 128), c3=(8, 32), c4=32):
+    return d2lcnn.Inception(192, c1, c2, c3, c4)
+
+
+def strided(*args, halve=True, pool=False, relu=True, kernel=3):
+    num_convs, c_in, c_out = args
+    layers = []
+    for k in range(num_convs):
+        stride = 2 if halve and k == num_convs - 1 else 1
+        layers += [nn.Conv2d(c_out if k else c_in, c_out, kernel, stride, kernel // 2)] + [nn.ReLU()] * relu
+    return nn.Sequential(*layers, *[nn.MaxPool2d(2)] * pool)
+
+
+def dropped(X, p):
+    return X * (torch.rand_like(X) >= p) / (1 - p)
+
+
+def flipped_in_place(X, flags):
+    X[flags] = X[flags].flip(3)
+    return X
+
+
+def dominated(points, strictly=False):
+    def beats(a, b):
+        if strictly:
+            return a[0] < b[0] and a[1] > b[1]
+        return a[0] <= b[0] and a[1] >= b[1] and a != b
+
+    return [name for name, point in points.items() if any(beats(other, point) for other in points.values())]
+
+
 @pytest.fixture
 def say(capsys):
     def check(exercise, answer):
@@ -60,8 +105,8 @@ def say(capsys):
 
 
 def test_all_chapters_are_found():
-    assert len(EXERCISES) >= 20
-    assert {number.split(".")[0] for number in EXERCISES} >= set("12345")
+    assert {int(number.split(".")[0]) for number in EXERCISES} >= set(range(1, 11))
+    assert len(EXERCISES) >= 40
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -105,7 +150,28 @@ def test_a_function_that_raises_or_returns_nothing(say, exercise):
     assert "right!" not in say(exercise, lambda *args: None)
 
 
-@pytest.mark.parametrize("exercise", ["1.3", "2.3", "2.4", "3.3", "4.2", "4.4", "5.4"])
+@pytest.mark.parametrize(
+    "exercise",
+    [
+        "1.3",
+        "2.3",
+        "2.4",
+        "3.3",
+        "4.2",
+        "4.4",
+        "5.4",
+        "6.4",
+        "6.5",
+        "7.2",
+        "7.4",
+        "8.2",
+        "8.3",
+        "9.1",
+        "9.3",
+        "10.2",
+        "10.3",
+    ],
+)
 def test_a_forgotten_return_is_told(say, exercise):
     said = say(exercise, lambda *args: None)
     assert said.startswith(f"Exercise {exercise}: not tried yet.") and "`return`" in said
@@ -156,6 +222,80 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("5.4", lambda confusion: confusion.diag().sum() / 10, "diagonal"),
         ("5.4", lambda confusion: confusion.diag() / confusion.sum(1), "One number"),
         ("5.4", lambda confusion: 100 * confusion.trace() / confusion.sum(), "expected: 0.75; but it is 75.0"),
+        ("6.1", 227, "A pair"),
+        ("6.1", (224, 2), "55 windows"),
+        ("6.1", (227, 4), "per side"),
+        ("6.2", 50820776, "96 kernels"),
+        ("6.3", 2 / 2400, "square root"),
+        ("6.3", (2 / 96) ** 0.5, "96 * 5 * 5"),
+        ("6.4", lambda X, p: X, "a share of 0.5"),
+        ("6.4", lambda X, p: X * (torch.rand_like(X) >= p), "1 - p"),
+        ("6.4", lambda X, p: dropped(X, 1 - p), "Nothing is dropped"),
+        ("6.4", lambda X, p: X * (torch.rand(X.shape[-1:]) >= p) / (1 - p), "drawn for itself"),
+        ("6.4", lambda X, p: dropped(X, p)[0], "shape"),
+        ("6.4", lambda X, p: torch.manual_seed(1) and dropped(X, p), "anew at each call"),
+        ("6.5", lambda X, flags: X.flip(3), "flag is False"),
+        ("6.5", lambda X, flags: torch.where(flags.view(-1, 1, 1, 1), X.flip(2), X), "on their heads"),
+        ("6.5", lambda X, flags: X, "The last axis is the width"),
+        ("6.5", lambda X, flags: torch.where(flags, X.flip(3), X), "(N, 1, 1, 1)"),
+        ("7.1", [(2, 3, 64), (2, 64, 128), (3, 128, 256)], "it is (3, 3)"),
+        ("7.1", [(1, 3, 64), (1, 64, 128), (2, 128, 256), (2, 256, 512), (2, 512, 512)], "2, 2, 3, 3 and 3"),
+        ("7.1", [(2, 1, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)], "in colour"),
+        ("7.1", [(2, 3, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 1024)], "as those of VGG-11"),
+        ("7.1", [(2, 3, 64), (2, 128, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)], "the block before it"),
+        ("7.2", lambda k: 27, "k=7"),
+        ("7.2", lambda k: 27 / k**2, "k=11"),
+        ("7.2", 27 / 49, "A function is expected"),
+        ("7.3", 512 * 7 * 7, "Halve 96"),
+        ("7.3", 512, "both height and width"),
+        ("7.4", d2lcnn.vgg_block, "still a pooling"),
+        ("7.4", lambda *args: strided(*args, halve=False), "only the last convolution has stride 2"),
+        ("7.4", lambda *args: strided(*args, halve=False, pool=True), "still a pooling"),
+        ("7.4", lambda *args: strided(*args, relu=False), "ReLU as num_convs"),
+        ("7.4", lambda n, c_in, c_out: strided(1, c_in, c_out), "On (2, 3, 6) as many layers Conv2d"),
+        ("7.4", lambda *args: strided(*args, kernel=5), "every kernel is 3 by 3"),
+        ("7.4", lambda n, c_in, c_out: strided(n, c_in, c_in), "he output's shape"),
+        ("7.4", lambda *args: list(strided(*args)), "but this is list"),
+        ("8.1", 745472, "bias"),
+        ("8.1", d2lcnn.nin_block, "One number"),
+        ("8.2", lambda linear, c, h, w: linear, "An nn.Conv2d is expected"),
+        ("8.2", lambda linear, c, h, w: nn.Conv2d(c * h * w, 5, 1), "(5, 1, 3, 3) is expected"),
+        ("8.2", lambda linear, c, h, w: nn.Conv2d(c, 5, h), "own weight"),
+        ("8.2", lambda *args: flat_as_conv(*args, bias=False), "its bias"),
+        ("8.2", lambda *args: flat_as_conv(*args, flip=True), "own weight"),
+        ("8.3", lambda net, X, k: net[:-2](X)[k], "shape"),
+        ("8.3", lambda net, X, k: net(X)[:, k], "Leave the last two layers off"),
+        ("8.3", lambda net, X, k: net[:-2](X)[:, 0], "k=7"),
+        ("8.4", 96, "backwards"),
+        ("8.5", 0.0, "all ten are equal"),
+        ("8.5", 1 / 9, "all ten are equal"),
+        ("9.1", lambda c1, c2, c3, c4: c1 + sum(c2) + sum(c3) + c4, "a reduction is not an output"),
+        ("9.1", lambda c1, c2, c3, c4: 256, "(5, (7, 3), (2, 11), 1)"),
+        ("9.2", (153632, 15920), "wrong way round"),
+        ("9.2", (15872, 153600), "bias"),
+        ("9.2", (12832, 153632), "one bias for each output channel"),
+        ("9.2", 15920, "A pair of numbers"),
+        ("9.3", lambda K, b, P, c: merged(K, b, P, c)[0], "A pair is expected"),
+        ("9.3", lambda K, b, P, c: (K, b), "(3, 2, 3, 3) is not right"),
+        ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], b), "bias's shape"),
+        ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], c), "the bias is not"),
+        ("9.3", lambda K, b, P, c: (merged(K.flip(2), b, P, c)[0], c), "something else than the pair"),
+        ("9.4", 480, "all 192"),
+        ("9.4", 416, "The second"),
+        ("9.5", d2lcnn.Inception, "an nn.Module"),
+        ("9.5", slim(c2=(96, 128)), "155,752 parameters"),
+        ("9.5", slim(c4=16), "add up to 256"),
+        ("9.5", nn.Conv2d(192, 256, 1), "no 3x3 convolution"),
+        ("10.1", 187, "Four numbers for each parameter"),
+        ("10.1", 748235936, "four bytes for each number"),
+        ("10.2", lambda n: 1 / math.comb(2 * n, n), "On n = 1"),
+        ("10.2", lambda n: 2 / math.factorial(n + 1), "On n = 3"),
+        ("10.2", 0.1, "A function is expected"),
+        ("10.3", lambda points: ["D"], "B costs more than A"),
+        ("10.3", lambda points: ["A", "B", "D", "E"], "neither beats"),
+        ("10.3", lambda points: dominated(points, strictly=True), "D costs as much as C"),
+        ("10.4", 8037, "twice the square root"),
+        ("10.4", 64298, "twice the square root"),
     ],
 )
 def test_a_slip_gets_a_hint(say, exercise, slip, hint):
@@ -206,6 +346,47 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("5.3", torch.tensor(6.91)),
         ("5.4", lambda confusion: confusion.trace() / confusion.sum()),
         ("5.4", lambda confusion: np.trace(confusion.numpy()) / confusion.numpy().sum()),
+        ("6.1", [227.0, torch.tensor(2)]),
+        ("6.1", (np.int64(227), 2)),
+        ("6.2", 50844008.0),
+        ("6.3", 0.0289),
+        ("6.3", torch.tensor(2 / 2400).sqrt()),
+        ("6.4", dropped),
+        ("6.4", lambda X, p: dropped(X, p).numpy()),
+        ("6.4", lambda X, p: F.dropout(X, p)),
+        ("6.4", lambda X, p: F.dropout(X, p, inplace=True)),
+        ("6.5", flipped_in_place),
+        ("6.5", lambda X, flags: torch.where(flags[:, None, None, None], X.flip(-1), X).numpy()),
+        ("7.1", torch.tensor([[2, 3, 64], [2, 64, 128], [3, 128, 256], [3, 256, 512], [3, 512, 512]])),
+        ("7.1", np.array([(2, 3, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)])),
+        ("7.2", lambda k: torch.tensor(9 * (k - 1) / 2 / k**2)),
+        ("7.3", 4608.0),
+        ("7.3", torch.tensor(4608)),
+        ("7.4", strided),
+        ("7.4", lambda *args: strided(*args).double().float()),
+        ("8.1", torch.tensor(746240)),
+        ("8.1", 746240.0),
+        ("8.2", flat_as_conv),
+        ("8.3", lambda net, X, k: net[:8](X)[:, k].numpy()),
+        ("8.3", lambda net, X, k: nn.Sequential(*list(net)[:-2])(X).unbind(1)[k]),
+        ("8.4", np.int64(67)),
+        ("8.5", 1 / 10),
+        ("8.5", torch.zeros(10).softmax(0)[0]),
+        ("9.1", lambda c1, c2, c3, c4: torch.tensor(c1 + c2[-1] + c3[-1] + c4)),
+        ("9.2", [15920, 153632]),
+        ("9.2", torch.tensor([15920.0, 153632.0])),
+        ("9.3", merged),
+        ("9.3", lambda *args: [part.numpy() for part in merged(*args)]),
+        ("9.4", np.int64(832)),
+        ("9.5", slim()),
+        ("9.5", slim(c2=(32, 96), c4=64).double()),
+        ("10.1", 748.2),
+        ("10.2", lambda n: torch.tensor(2 * math.factorial(n) ** 2 / math.factorial(2 * n))),
+        ("10.3", dominated),
+        ("10.3", lambda points: tuple(dominated(points))),
+        ("10.3", lambda points: set(dominated(points))),
+        ("10.4", torch.tensor(64299)),
+        ("10.4", 64298.9),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Using padding")
@@ -224,236 +405,3 @@ def test_ctrl_c_is_not_swallowed():
 
     with pytest.raises(KeyboardInterrupt):
         checks.check("1.3", interrupt)
-
-
-def flat_as_conv(linear, channels, height, width, bias=True, flip=False):
-    conv = nn.Conv2d(channels, linear.out_features, (height, width), bias=bias)
-    weight = linear.weight.reshape(conv.weight.shape)
-    conv.weight = nn.Parameter(weight.flip(2) if flip else weight)
-    if bias:
-        conv.bias = linear.bias
-    return conv
-
-
-@pytest.mark.parametrize(
-    ("exercise", "slip", "hint"),
-    [
-        ("8.1", 745472, "bias"),
-        ("8.1", d2lcnn.nin_block, "One number"),
-        ("8.2", lambda linear, c, h, w: linear, "An nn.Conv2d is expected"),
-        ("8.2", lambda linear, c, h, w: nn.Conv2d(c * h * w, 5, 1), "(5, 1, 3, 3) is expected"),
-        ("8.2", lambda linear, c, h, w: nn.Conv2d(c, 5, h), "own weight"),
-        ("8.2", lambda *args: flat_as_conv(*args, bias=False), "its bias"),
-        ("8.2", lambda *args: flat_as_conv(*args, flip=True), "own weight"),
-        ("8.3", lambda net, X, k: net[:-2](X)[k], "shape"),
-        ("8.3", lambda net, X, k: net(X)[:, k], "Leave the last two layers off"),
-        ("8.3", lambda net, X, k: net[:-2](X)[:, 0], "k=7"),
-        ("8.4", 96, "backwards"),
-        ("8.5", 0.0, "all ten are equal"),
-        ("8.5", 1 / 9, "all ten are equal"),
-    ],
-)
-def test_chapter_8_a_slip_gets_a_hint(say, exercise, slip, hint):
-    said = say(exercise, slip)
-    assert said.startswith(f"Exercise {exercise}: not yet.") and hint in said
-
-
-@pytest.mark.parametrize(
-    ("exercise", "answer"),
-    [
-        ("8.1", torch.tensor(746240)),
-        ("8.1", 746240.0),
-        ("8.2", flat_as_conv),
-        ("8.3", lambda net, X, k: net[:8](X)[:, k].numpy()),
-        ("8.3", lambda net, X, k: nn.Sequential(*list(net)[:-2])(X).unbind(1)[k]),
-        ("8.4", np.int64(67)),
-        ("8.5", 1 / 10),
-        ("8.5", torch.zeros(10).softmax(0)[0]),
-    ],
-)
-def test_chapter_8_right_in_another_form(say, exercise, answer):
-    assert say(exercise, answer) == f"Exercise {exercise}: right!\n"
-
-
-@pytest.mark.parametrize("exercise", ["8.2", "8.3"])
-def test_chapter_8_a_forgotten_return_is_told(say, exercise):
-    said = say(exercise, lambda *args: None)
-    assert said.startswith(f"Exercise {exercise}: not tried yet.") and "`return`" in said
-
-
-def merged(K, b, P, c):
-    return torch.einsum("om,mihw->oihw", P[:, :, 0, 0], K), P[:, :, 0, 0] @ b + c
-
-
-def slim(c1=64, c2=(48, 128), c3=(8, 32), c4=32):
-    return d2lcnn.Inception(192, c1, c2, c3, c4)
-
-
-@pytest.mark.parametrize(
-    ("exercise", "slip", "hint"),
-    [
-        ("9.1", lambda c1, c2, c3, c4: c1 + sum(c2) + sum(c3) + c4, "a reduction is not an output"),
-        ("9.1", lambda c1, c2, c3, c4: 256, "(5, (7, 3), (2, 11), 1)"),
-        ("9.2", (153632, 15920), "wrong way round"),
-        ("9.2", (15872, 153600), "bias"),
-        ("9.2", (12832, 153632), "one bias for each output channel"),
-        ("9.2", 15920, "A pair of numbers"),
-        ("9.3", lambda K, b, P, c: merged(K, b, P, c)[0], "A pair is expected"),
-        ("9.3", lambda K, b, P, c: (K, b), "(3, 2, 3, 3) is not right"),
-        ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], b), "bias's shape"),
-        ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], c), "the bias is not"),
-        ("9.3", lambda K, b, P, c: (merged(K.flip(2), b, P, c)[0], c), "something else than the pair"),
-        ("9.4", 480, "all 192"),
-        ("9.4", 416, "The second"),
-        ("9.5", d2lcnn.Inception, "an nn.Module"),
-        ("9.5", slim(c2=(96, 128)), "155,752 parameters"),
-        ("9.5", slim(c4=16), "add up to 256"),
-        ("9.5", nn.Conv2d(192, 256, 1), "no 3x3 convolution"),
-    ],
-)
-def test_chapter_9_a_slip_gets_a_hint(say, exercise, slip, hint):
-    said = say(exercise, slip)
-    assert said.startswith(f"Exercise {exercise}: not yet.") and hint in said
-
-
-@pytest.mark.parametrize(
-    ("exercise", "answer"),
-    [
-        ("9.1", lambda c1, c2, c3, c4: torch.tensor(c1 + c2[-1] + c3[-1] + c4)),
-        ("9.2", [15920, 153632]),
-        ("9.2", torch.tensor([15920.0, 153632.0])),
-        ("9.3", merged),
-        ("9.3", lambda *args: [part.numpy() for part in merged(*args)]),
-        ("9.4", np.int64(832)),
-        ("9.5", slim()),
-        ("9.5", slim(c2=(32, 96), c4=64).double()),
-    ],
-)
-def test_chapter_9_right_in_another_form(say, exercise, answer):
-    assert say(exercise, answer) == f"Exercise {exercise}: right!\n"
-
-
-@pytest.mark.parametrize("exercise", ["9.1", "9.3"])
-def test_chapter_9_a_forgotten_return_is_told(say, exercise):
-    said = say(exercise, lambda *args: None)
-    assert said.startswith(f"Exercise {exercise}: not tried yet.") and "`return`" in said
-
-
-def strided(*args, halve=True, pool=False, relu=True, kernel=3):
-    num_convs, c_in, c_out = args
-    layers = []
-    for k in range(num_convs):
-        stride = 2 if halve and k == num_convs - 1 else 1
-        layers += [nn.Conv2d(c_out if k else c_in, c_out, kernel, stride, kernel // 2)] + [nn.ReLU()] * relu
-    return nn.Sequential(*layers, *[nn.MaxPool2d(2)] * pool)
-
-
-@pytest.mark.parametrize(
-    ("exercise", "slip", "hint"),
-    [
-        ("7.1", [(2, 3, 64), (2, 64, 128), (3, 128, 256)], "it is (3, 3)"),
-        ("7.1", [(1, 3, 64), (1, 64, 128), (2, 128, 256), (2, 256, 512), (2, 512, 512)], "2, 2, 3, 3 and 3"),
-        ("7.1", [(2, 1, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)], "in colour"),
-        ("7.1", [(2, 3, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 1024)], "as those of VGG-11"),
-        ("7.1", [(2, 3, 64), (2, 128, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)], "the block before it"),
-        ("7.2", lambda k: 27, "k=7"),
-        ("7.2", lambda k: 27 / k**2, "k=11"),
-        ("7.2", 27 / 49, "A function is expected"),
-        ("7.3", 512 * 7 * 7, "Halve 96"),
-        ("7.3", 512, "both height and width"),
-        ("7.4", d2lcnn.vgg_block, "still a pooling"),
-        ("7.4", lambda *args: strided(*args, halve=False), "only the last convolution has stride 2"),
-        ("7.4", lambda *args: strided(*args, halve=False, pool=True), "still a pooling"),
-        ("7.4", lambda *args: strided(*args, relu=False), "ReLU as num_convs"),
-        ("7.4", lambda n, c_in, c_out: strided(1, c_in, c_out), "On (2, 3, 6) as many layers Conv2d"),
-        ("7.4", lambda *args: strided(*args, kernel=5), "every kernel is 3 by 3"),
-        ("7.4", lambda n, c_in, c_out: strided(n, c_in, c_in), "the output's shape"),
-        ("7.4", lambda *args: list(strided(*args)), "but this is list"),
-    ],
-)
-def test_chapter_7_a_slip_gets_a_hint(say, exercise, slip, hint):
-    said = say(exercise, slip)
-    assert said.startswith(f"Exercise {exercise}: not yet.") and hint.lower() in said.lower()
-
-
-@pytest.mark.parametrize(
-    ("exercise", "answer"),
-    [
-        ("7.1", torch.tensor([[2, 3, 64], [2, 64, 128], [3, 128, 256], [3, 256, 512], [3, 512, 512]])),
-        ("7.1", np.array([(2, 3, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)])),
-        ("7.2", lambda k: torch.tensor(9 * (k - 1) / 2 / k**2)),
-        ("7.3", 4608.0),
-        ("7.3", torch.tensor(4608)),
-        ("7.4", strided),
-        ("7.4", lambda *args: strided(*args).double().float()),
-    ],
-)
-def test_chapter_7_right_in_another_form(say, exercise, answer):
-    assert say(exercise, answer) == f"Exercise {exercise}: right!\n"
-
-
-@pytest.mark.parametrize("exercise", ["7.2", "7.4"])
-def test_chapter_7_a_forgotten_return_is_told(say, exercise):
-    said = say(exercise, lambda *args: None)
-    assert said.startswith(f"Exercise {exercise}: not tried yet.") and "`return`" in said
-
-
-def dropped(X, p):
-    return X * (torch.rand_like(X) >= p) / (1 - p)
-
-
-@pytest.mark.parametrize(
-    ("exercise", "slip", "hint"),
-    [
-        ("6.1", 227, "A pair"),
-        ("6.1", (224, 2), "55 windows"),
-        ("6.1", (227, 4), "per side"),
-        ("6.2", 50820776, "96 kernels"),
-        ("6.3", 2 / 2400, "square root"),
-        ("6.3", (2 / 96) ** 0.5, "96 * 5 * 5"),
-        ("6.4", lambda X, p: X, "a share of 0.5"),
-        ("6.4", lambda X, p: X * (torch.rand_like(X) >= p), "1 - p"),
-        ("6.4", lambda X, p: dropped(X, 1 - p), "Nothing is dropped"),
-        ("6.4", lambda X, p: X * (torch.rand(X.shape[-1:]) >= p) / (1 - p), "drawn for itself"),
-        ("6.4", lambda X, p: dropped(X, p)[0], "shape"),
-        ("6.4", lambda X, p: torch.manual_seed(1) and dropped(X, p), "anew at each call"),
-        ("6.5", lambda X, flags: X.flip(3), "flag is False"),
-        ("6.5", lambda X, flags: torch.where(flags.view(-1, 1, 1, 1), X.flip(2), X), "on their heads"),
-        ("6.5", lambda X, flags: X, "The last axis is the width"),
-        ("6.5", lambda X, flags: torch.where(flags, X.flip(3), X), "(N, 1, 1, 1)"),
-    ],
-)
-def test_chapter_6_a_slip_gets_a_hint(say, exercise, slip, hint):
-    said = say(exercise, slip)
-    assert said.startswith(f"Exercise {exercise}: not yet.") and hint in said
-
-
-def flipped_in_place(X, flags):
-    X[flags] = X[flags].flip(3)
-    return X
-
-
-@pytest.mark.parametrize(
-    ("exercise", "answer"),
-    [
-        ("6.1", [227.0, torch.tensor(2)]),
-        ("6.1", (np.int64(227), 2)),
-        ("6.2", 50844008.0),
-        ("6.3", 0.0289),
-        ("6.3", torch.tensor(2 / 2400).sqrt()),
-        ("6.4", dropped),
-        ("6.4", lambda X, p: dropped(X, p).numpy()),
-        ("6.4", lambda X, p: F.dropout(X, p)),
-        ("6.4", lambda X, p: F.dropout(X, p, inplace=True)),
-        ("6.5", flipped_in_place),
-        ("6.5", lambda X, flags: torch.where(flags[:, None, None, None], X.flip(-1), X).numpy()),
-    ],
-)
-def test_chapter_6_right_in_another_form(say, exercise, answer):
-    assert say(exercise, answer) == f"Exercise {exercise}: right!\n"
-
-
-@pytest.mark.parametrize("exercise", ["6.4", "6.5"])
-def test_chapter_6_a_forgotten_return_is_told(say, exercise):
-    said = say(exercise, lambda *args: None)
-    assert said.startswith(f"Exercise {exercise}: not tried yet.") and "`return`" in said
