@@ -153,6 +153,7 @@ def show_receptive_field(kernels: list[int]) -> None:
     for k in reversed(kernels):
         sizes.insert(0, sizes[0] + k - 1)
     _, ax = plt.subplots(figsize=(7, 2.8), layout="none")
+    tall = sizes[0] * (1 + SLANT) / 2
     x, seen_corners, element_corners = 0.0, [], []
     for depth, n in enumerate(sizes):
         last = depth == len(sizes) - 1
@@ -165,12 +166,11 @@ def show_receptive_field(kernels: list[int]) -> None:
         seen_corners.append(_slanted(x, y, 0, 0, seen))
         element_corners.append(_slanted(x, y, 0, 0, 1))
         name = "one element" if last else f"after layer {depth}" if depth else "input"
-        ax.text(x + n * WIDTH / 2, -y + 0.5, f"{name}\n{n} × {n}", ha="center", va="top", fontsize=8)
-        x += n * WIDTH + 2.6
+        ax.text(x + n * WIDTH / 2, tall + 0.5, f"{name}\n{n} × {n}", ha="center", va="top", fontsize=8)
+        x += n * WIDTH + 2 + 0.3 * sizes[0]
     for near, far in zip(seen_corners, element_corners[1:]):
         for start, end in zip(near, far):
             ax.plot(*zip(start, end), color=KERNEL, lw=0.9, zorder=1)
-    tall = sizes[0] * (1 + SLANT) / 2
     ax.set(xlim=(-0.5, x - 1), ylim=(tall * 1.35 + 1.2, -tall - 0.3))
     ax.set_aspect("equal")
     ax.axis("off")

@@ -5,11 +5,11 @@ import weakref
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
-import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
 from d2lcnn.figures.grids import FAINT, INK, INPUT, KERNEL, OUTPUT
+from d2lcnn.nets.sizes import tried_out
 
 VECTOR = "#8b5fbf"
 FONT = 8.5
@@ -132,11 +132,9 @@ def _stages(net: nn.Module, X: Tensor, depth: int) -> list[_Stage]:
             name = _name(part, parts)
             stages.append(_stage(name, tuple(output.shape), OUTPUT if "Pool" in name else KERNEL))
 
-    modes = [(module, module.training) for module in net.modules()]
     hooks = [part.register_forward_hook(after) for part in parts]
-    net.eval()
     try:
-        with torch.no_grad():
+        with tried_out(net):
             output = net(X)
             if not isinstance(output, Tensor):
                 raise ValueError(f"net must give one tensor; got {type(output).__name__}")
@@ -146,8 +144,6 @@ def _stages(net: nn.Module, X: Tensor, depth: int) -> list[_Stage]:
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes:
-            module.training = mode
     return stages
 
 

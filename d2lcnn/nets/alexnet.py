@@ -74,7 +74,7 @@ def alexnet_mini(num_classes: int = 10, in_channels: int = 1, input_size: int = 
 
     Raises ValueError as `AlexNet` does.
     """
-    widths = (16, 32, 48, 48, 48)
+    widths = (16, 32, 48, 48, 96)
     return he_init(AlexNet(num_classes, in_channels, input_size, (5, 1, 2), widths, fc_hidden_units=256, dropout=0.2))
 
 

@@ -125,13 +125,13 @@ def _check_googlenet(num_classes: int, in_channels: int, pools: Sequence[bool], 
 # registers of a CPU.
 MINI_INCEPTIONS = (
     ((64, (64, 128), (32, 64), 64),),
-    ((128, (96, 192), (32, 64), 64), (160, (128, 256), (32, 64), 64)),
+    ((128, (96, 192), (32, 64), 64),),
     ((256, (160, 320), (32, 128), 128),),
 )
 
 
 def googlenet_mini(num_classes: int = 10, in_channels: int = 1) -> nn.Sequential:
-    """GoogLeNet for small images: a first convolution that keeps 28x28, four narrow blocks, weights by `he_init`.
+    """GoogLeNet for small images: a first convolution that keeps 28x28, three narrow blocks, weights by `he_init`.
 
     Raises ValueError where a number is below 1.
     """

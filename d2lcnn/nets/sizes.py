@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
+
+
+@contextmanager
+def tried_out(net: nn.Module) -> Iterator[None]:
+    """Within it, net is in eval mode and gathers no gradients; after it, every module is in the mode it was in."""
+    modes = [(module, module.training) for module in net.modules()]
+    # Dropout would draw random numbers and move the caller's generator.
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def check_input(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -18,11 +35,8 @@ def check_input(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
         for name, module in net.named_modules()
         if not any(module.children())
     ]
-    modes = [(module, module.training) for module in net.modules()]
-    # Dropout would draw random numbers and move the caller's generator.
-    net.eval()
     try:
-        with torch.no_grad():
+        with tried_out(net):
             output = net(next(net.parameters()).new_zeros(shape))
     except RuntimeError as error:
         where = "it does not fit the network"
@@ -33,8 +47,6 @@ def check_input(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes:
-            module.training = mode
     if output.shape[0] != shape[0]:
         raise ValueError(
             f"input of shape {tuple(shape)} does not fit: {shape[0]} examples go in and {output.shape[0]} come out"
