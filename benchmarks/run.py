@@ -22,7 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 
 import d2lcnn
+from d2lcnn import _runtime
 from d2lcnn.nets import variant
 
 BATCH_SIZE = 128
@@ -199,7 +200,8 @@ def their_epoch(net: torch.nn.Module, module: Any, device: str) -> dict[str, Any
 @cache
 def prepare(name: str, label: str, device: str, size: int, count: int) -> Callable[[], dict[str, Any]]:
     """What trains the network for an epoch, always from the same weights; it is warm."""
-    # d2l asks for four workers, on whatever machine.
+    # d2l asks for four workers, on whatever machine; they start as is usual there, not as this process did.
+    set_start_method(None, force=True)
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     torch.manual_seed(0)
     net = d2lcnn.network(name, input_size=size)
@@ -263,7 +265,9 @@ def bench_network(name: str, args: argparse.Namespace) -> list[Row]:
 def bench_peak(args: argparse.Namespace) -> list[Row]:
     """The peaks themselves, convolution beside matrix product."""
     rows = []
-    for precision in PRECISIONS if args.device == "cuda" else ("fp32", "bf16"):
+    # A CPU without bf16 in hardware takes a minute for the product.
+    auto = _runtime.Machine.of(torch.nn.Linear(1, 1), torch.device(args.device), "auto").precision
+    for precision in PRECISIONS if args.device == "cuda" else dict.fromkeys(("fp32", auto)):
         found = [peaks(precision, args.device) for _ in range(args.repetitions)]
         values = {name: [peak[name] for peak in found] for name in found[0]}
         rows.append(row(f"peak, {precision}", "GFLOP/s", "convolution", "matmul", values))
