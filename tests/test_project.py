@@ -23,7 +23,7 @@ ALLOWED = {
     "training": {"_runtime"},
     "tracing": {"geometry", "layers"},
     "records": set(),
-    "figures": {"geometry", "ops", "tracing"},
+    "figures": {"geometry", "ops", "nets", "tracing"},
     "checks": {"geometry", "ops", "layers", "nets"},
     "d2l_bridge": {"data", "training"},
 }
