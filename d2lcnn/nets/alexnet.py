@@ -83,6 +83,6 @@ def _full(**options: int) -> AlexNet:
 
 
 VARIANTS = {
-    "full": Variant(_full, Recipe(input_size=224, epochs=10, lr=1e-3, weight_decay=0.05)),
+    "full": Variant(_full, Recipe(input_size=224, epochs=10, lr=1e-3, weight_decay=0.05, flip=True)),
     "mini": Variant(alexnet_mini, Recipe(input_size=28, epochs=5, lr=3e-3, batch_size=64, weight_decay=0.05)),
 }
