@@ -20,7 +20,7 @@ EXAMPLES = {
   python -m d2lcnn data verify
   python -m d2lcnn train --help""",
     "train": """
-  python -m d2lcnn train lenet                               half a minute on a laptop
+  python -m d2lcnn train lenet                               under a minute on a laptop
   python -m d2lcnn train vgg --epochs 2 --seed 1
   python -m d2lcnn train nin --variant full --record         keeps the result among the package's records
   python -m d2lcnn train nin --variant full --checkpoint nin.pt

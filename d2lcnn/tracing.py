@@ -124,9 +124,12 @@ class Trace:
 
     def _repr_html_(self) -> str:
         head, *rows, total = ([html.escape(cell) for cell in row] for row in _table(self))
-        styles = [f' style="text-align: {"left" if left else "right"}"' for left in _left(head)]
+        sides = ["left" if left else "right" for left in _left(head)]
 
         def line(tag: str, row: list[str]) -> str:
+            # Titles may take two lines, so that the columns stay as narrow as what is in them.
+            wrap = "normal" if tag == "th" else "nowrap"
+            styles = [f' style="text-align: {side}; white-space: {wrap}"' for side in sides]
             return f"<tr>{''.join(f'<{tag}{style}>{cell}</{tag}>' for cell, style in zip(row, styles))}</tr>"
 
         body = "\n".join(line("td", row) for row in rows)

@@ -20,7 +20,7 @@ def vgg_block(num_convs: int, in_channels: int, out_channels: int) -> nn.Sequent
     _check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
     blk = []
     for i in range(num_convs):
-        # The first convolution takes all the change of channels.
+        # The first convolution makes the whole change of channels.
         blk.append(nn.Conv2d(in_channels if i == 0 else out_channels, out_channels, kernel_size=3, padding=1))
         blk.append(nn.ReLU())
     blk.append(nn.MaxPool2d(kernel_size=2, stride=2))
