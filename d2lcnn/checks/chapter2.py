@@ -9,7 +9,7 @@ from d2lcnn.checks._answers import call, number, same
 def exercise_1(answer) -> None:
     """The output shape of a layer."""
     hint = "For each axis: the padded length less the kernel, divided by the stride, rounded down, plus one."
-    same(answer, (2, 2), "the pair (height, width)", hint)
+    same(answer, (3, 4), "the pair (height, width)", hint)
 
 
 def exercise_2(answer) -> None:
