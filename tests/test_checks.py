@@ -205,6 +205,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("3.4", 31623, "fourth power"),
         ("3.4", 177, "fourth power"),
         ("4.1", (torch.ones(2, 2), 2), "counts equally"),
+        ("4.1", (torch.tensor([[0.5, 0.0], [0.0, 0.5]]), 2), "counts equally"),
         ("4.1", (torch.full((2, 2), 0.25), 1), "overlap"),
         ("4.1", torch.full((2, 2), 0.25).unbind()[0], "a pair"),
         ("4.2", lambda X, size: d2lcnn.pool2d(-X, size), "expected: [[1.0, -2.0]]; but it is [[-1.0, 2.0]]"),
