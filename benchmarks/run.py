@@ -89,7 +89,7 @@ def in_words(content: dict[str, Any]) -> str:
 
 def write(path: Path, text: str) -> None:
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text)
+    beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 
 
@@ -163,6 +163,8 @@ def their_data(data: d2lcnn.ImageData, size: int) -> Any:
 
     with mock.patch.object(torchvision.datasets, "FashionMNIST", Local):
         module = d2l.FashionMNIST(batch_size=BATCH_SIZE, resize=(size, size))
+    # Where processes are spawned, what is handed to the loader's must be of a class that they can import.
+    module.train.__class__ = module.val.__class__ = torchvision.datasets.FashionMNIST
     module.val_dataloader = lambda: None
     return module
 
@@ -361,6 +363,8 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--only takes {', '.join(BENCHMARKS)}, got {', '.join(unknown)}")
     if args.repetitions < 1 or (args.images is not None and args.images < 1):
         parser.error("--repetitions and --images must be at least 1")
+    if args.json and (args.json.suffix == ".md" or not args.json.absolute().parent.is_dir()):
+        parser.error(f"--json takes a file, not .md, in a folder that is there; got {args.json}")
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda needs a GPU that torch can use")
     args.compile = args.compile or args.device == "cuda"

@@ -8,6 +8,7 @@ from importlib import import_module
 from d2lcnn.checks import check
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
+from d2lcnn.history import History
 from d2lcnn.layers import Conv2D, FlattenLayer, GlobalAvgPool2d, Reshape
 from d2lcnn.nets import (
     AlexNet,
@@ -32,7 +33,7 @@ from d2lcnn.ops import (
     pool2d,
 )
 from d2lcnn.tracing import trace
-from d2lcnn.training import History, evaluate, fit
+from d2lcnn.training import evaluate, fit
 
 # Imported when first asked for, so that `import d2lcnn` stays as light as torch.
 _LAZY = {

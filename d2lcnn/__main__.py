@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from d2lcnn import records
+from d2lcnn import _runtime, records
 
 # Everything else of the package is imported by the command that needs it.
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say("interrupted; nothing was recorded", 130)
     except ValueError as error:
         return _say(f"python -m d2lcnn: error: {error}", 2)
-    except (OSError, FloatingPointError) as error:
+    except (OSError, FloatingPointError, _runtime.DamagedCheckpoint) as error:
         return _say(f"python -m d2lcnn: error: {error}", 1)
 
 
@@ -81,16 +81,17 @@ def _train(args: argparse.Namespace) -> int:
     torch.manual_seed(args.seed)
     net = nets.network(args.net, args.variant)
     options = {"seed": args.seed, "device": device, "checkpoint": args.checkpoint, "progress": not args.quiet}
-    try:
-        history = fit(net, train, validation, **recipe.training, **options)
-        if len(history.rows) < recipe.epochs:
-            kept = "the same command goes on" if args.checkpoint else "nothing is kept without --checkpoint PATH"
-            text = f"interrupted after {len(history.rows)} of {recipe.epochs} epochs; {kept}"
-            return _say(text, 130) if is_first else 130
+    history = fit(net, train, validation, **recipe.training, **options)
+    is_finished = len(history.rows) == recipe.epochs
+    if is_finished:
         scores = evaluate(net, test, precision=recipe.precision)
-    finally:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    # Not after an error: NCCL's clean-up would wait for processes that wait for this one.
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    if not is_finished:
+        kept = "the same command goes on" if args.checkpoint else "nothing is kept without --checkpoint PATH"
+        text = f"interrupted after {len(history.rows)} of {recipe.epochs} epochs; {kept}"
+        return _say(text, 130) if is_first else 130
     if not is_first:
         return 0
     print(f"test accuracy {scores.accuracy:.4f}, loss {scores.loss:.4f}")
@@ -151,8 +152,6 @@ def _verify(args: argparse.Namespace) -> int:
 def _device(name: str | None) -> Any:
     import torch
 
-    from d2lcnn import _runtime
-
     try:
         device = _runtime.find_device(name)
         torch.empty(1, device=device)
@@ -182,7 +181,7 @@ def _provenance(device: Any, processes: int) -> records.Record:
         "hardware": {
             "device": device.type,
             "cpu": _cpu_name(),
-            "gpu": torch.cuda.get_device_name(device) if is_cuda else None,
+            "gpu": torch.cuda.get_device_name(device) if is_cuda else None if device.type == "cpu" else device.type,
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "threads": torch.get_num_threads(),
             "processes": processes,

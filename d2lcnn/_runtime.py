@@ -7,9 +7,10 @@ import random
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,23 @@ class Machine:
             dist.all_reduce(values)
         return values
 
+    def agreed(self, net: nn.Module) -> nn.Module:
+        """`net`, its buffers (such as running means) those of the first process in all."""
+        if self.world_size > 1:
+            for buffer in net.buffers():
+                dist.broadcast(buffer, 0)
+        return net
+
     def batches(self, source: Iterable, epoch: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's share of the batches (X, y), checked and brought to the device."""
-        for batch in source.epoch(epoch, self.rank, self.world_size) if hasattr(source, "epoch") else source:
+        # Not on mps, which may read a batch after it is gone.
+        ahead = {"non_blocking": self.device.type == "cuda"}
+        for batch in source.epoch(epoch, self.rank, self.world_size) if _knows_epochs(source) else source:
             X, y = _check_batch(batch, self.classes)
-            X = X.to(self.device, self.dtype, non_blocking=True)
+            X = X.to(self.device, self.dtype, **ahead)
             if X.ndim == 4:
                 X = X.contiguous(memory_format=torch.channels_last)
-            yield X, y.to(self.device, torch.int64, non_blocking=True)
+            yield X, y.to(self.device, torch.int64, **ahead)
 
     def score(self, net: nn.Module, X: Tensor, y: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
         """Summed loss and number of right answers, left on the device."""
@@ -78,9 +88,15 @@ class Machine:
             scores = net(X)
         _check_scores(scores, y)
         if not self.classes:
-            _check_labels(y, scores.shape[1])
+            # On a GPU a label outside the classes would end the process.
+            _check_labels(y.cpu(), scores.shape[1])
         losses = F.cross_entropy(scores.to(self.dtype), y, reduction="none", label_smoothing=label_smoothing)
         return losses[:rows].sum(), (scores.detach().argmax(1) == y)[:rows].sum()
+
+
+def _knows_epochs(source: Iterable) -> bool:
+    """Whether `source` is batches of an ImageData, or does as these do."""
+    return callable(getattr(source, "epoch", None))
 
 
 def _fastest_precision(device: torch.device) -> str:
@@ -96,12 +112,29 @@ def _fastest_precision(device: torch.device) -> str:
 def find_device(device: torch.device | str | None) -> torch.device:
     """The device asked for, or the first there is of cuda, mps and cpu; under torchrun each process has its own GPU."""
     if device is None:
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        # Processes cannot share their gradients on mps.
+        has_mps = torch.backends.mps.is_available() and int(os.environ.get("WORLD_SIZE", 1)) == 1
+        device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
     device = torch.device(device)
-    if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
+    if device.type == "cuda":
+        if device.index is None:
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
         torch.cuda.set_device(device)
     return device
+
+
+def fork_generators(device: torch.device) -> AbstractContextManager:
+    """Within it, the random generators of the CPU and of `device` are ours; after it, they are as they were."""
+    if device.type == "cpu":
+        return torch.random.fork_rng([])
+    return torch.random.fork_rng([device], device_type=device.type)
+
+
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed these two, and no other device's, which torch.manual_seed would."""
+    torch.default_generator.manual_seed(seed)
+    if device.type != "cpu":
+        getattr(torch, device.type).manual_seed(seed)
 
 
 def join_processes(device: torch.device) -> None:
@@ -126,6 +159,8 @@ def keep_memory() -> Iterator[None]:
         libc = ctypes.CDLL(None)
         _ = libc.gnu_get_libc_version
     except (OSError, TypeError, AttributeError):  # Windows; macOS, musl
+        libc = None
+    if libc is None:
         yield
         return
     libc.mallopt(_M_MMAP_MAX, 0)
@@ -179,10 +214,14 @@ def save(path: Path, parts: dict[str, Any], recipe: dict[str, Any], rows: list[d
     beside.replace(path)
 
 
+class DamagedCheckpoint(RuntimeError):
+    """A file that is no checkpoint, or no longer one."""
+
+
 def resume(path: Path, parts: dict[str, Any], recipe: dict[str, Any], machine: Machine) -> list[dict]:
     """Load the checkpoint at `path`, if there is one, into `parts`, and return its rows.
 
-    Raises RuntimeError where it is damaged and ValueError where it is another run's.
+    Raises DamagedCheckpoint where it is damaged and ValueError where it is another run's.
     """
     state = [_read(path, recipe) if machine.rank == 0 and path.exists() else None]
     if machine.world_size > 1:
@@ -204,7 +243,7 @@ def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["recipe"]
     except Exception as error:
-        raise RuntimeError(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
+        raise DamagedCheckpoint(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
     for name in recipe | saved:
         if recipe.get(name) != saved.get(name):
             values = f"{name} was {saved.get(name)} and is {recipe.get(name)} now"
@@ -212,7 +251,7 @@ def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint) -> None:
+def check_arguments(net, train, val, epochs, lr, label_smoothing, optimizer, schedule, seed, checkpoint) -> None:
     """Raise TypeError or ValueError for what can be seen wrong in the arguments of `fit`."""
     for name, data in (("train", train), ("val", val)):
         if data is None and name == "val":
@@ -223,7 +262,11 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint
             )
         if not hasattr(data, "__len__") or not hasattr(data, "__iter__"):
             raise TypeError(f"{name} must be a sized collection of batches (X, y), got {type(data).__name__}")
-        if len(data) == 0:
+        try:
+            length = len(data)
+        except TypeError as error:  # a DataLoader of a stream
+            raise TypeError(f"{name} must know how many batches it holds, but: {error}") from error
+        if length == 0:
             raise ValueError(f"{name} must hold at least one batch, got none")
     if not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"epochs must be a whole number above 0, got {epochs!r}")
@@ -233,6 +276,12 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint
         )
     if lr is not None and not 0 < lr < math.inf:
         raise ValueError(f"lr must be above 0, got {lr!r}")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing!r}")
+    if not isinstance(seed, Integral):
+        raise TypeError(f"seed must be a whole number, got {seed!r}")
+    if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
+        raise TypeError(f"optimizer must be one of torch.optim's, got {optimizer!r}")
     own = {id(p) for p in net.parameters()}
     if optimizer is not None and not all(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError("optimizer must be of this net's parameters, got others")
@@ -243,7 +292,7 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint
         raise ValueError(
             f'schedule must be "one-cycle", None or a scheduler that steps without a metric, got {schedule!r}'
         )
-    if checkpoint is not None and not hasattr(train, "epoch"):
+    if checkpoint is not None and not _knows_epochs(train):
         kind = type(train).__name__
         raise ValueError(f"checkpoint needs batches of an ImageData: a {kind} cannot say where in its order it is")
     if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
@@ -252,7 +301,7 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint
 
 def check_shareable(machine: Machine, *sources: Iterable | None) -> None:
     """Raise ValueError where several processes cannot each take their share of the batches."""
-    if machine.world_size > 1 and not all(hasattr(data, "epoch") for data in sources if data is not None):
+    if machine.world_size > 1 and not all(_knows_epochs(data) for data in sources if data is not None):
         raise ValueError(
             "train and val must be batches of an ImageData, for other batches cannot be shared by processes"
         )

@@ -79,7 +79,7 @@ class _Epochs:
         return len(self.source)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self.source.epoch(self.epoch) if hasattr(self.source, "epoch") else iter(self.source)
+        batches = self.source.epoch(self.epoch) if callable(getattr(self.source, "epoch", None)) else iter(self.source)
         self.epoch += 1
         return batches
 

@@ -1,14 +1,13 @@
 """Training and evaluating a classifier: one loop, from a laptop's two cores to many GPUs under torchrun.
 
-The device, the precision, the checks and the checkpoints that it leans on are in `_runtime.py`.
+The device, the precision, the checks and the checkpoints that it leans on are in `_runtime.py`, what it measures in
+`history.py`.
 """
 
-import json
 import math
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,53 +18,10 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from d2lcnn import _runtime
+from d2lcnn.history import History
 
 # Batches from one look at the losses to the next: to look is to wait for the GPU that computes them.
 _READ_EVERY = {"cpu": 1}
-
-
-@dataclass(repr=False)
-class History:
-    """What `fit` measured: `rows`, one dict an epoch, and `settings`, how it ran.
-
-    A row holds epoch (from 1), loss, accuracy, val_loss, val_accuracy (None without validation data), load_seconds,
-    compute_seconds and images_per_second (the last three: of training alone). `history["loss"]` lists one of them.
-    """
-
-    rows: list[dict[str, Any]]
-    settings: dict[str, Any]
-
-    @property
-    def last(self) -> dict[str, Any]:
-        """The row of the last finished epoch; empty where there is none."""
-        return self.rows[-1] if self.rows else {}
-
-    @property
-    def seconds(self) -> float:
-        """Seconds spent on training, loading included, validation not."""
-        return sum(self["load_seconds"] + self["compute_seconds"])
-
-    def plot(self) -> None:
-        """Draw loss and accuracy by epoch."""
-        from d2lcnn.figures import plot_history
-
-        plot_history(self)
-
-    def to_json(self) -> str:
-        """The rows and settings as JSON text."""
-        return json.dumps(asdict(self), indent=1)
-
-    def __getitem__(self, name: str) -> list[Any]:
-        return [row[name] for row in self.rows]
-
-    def __repr__(self) -> str:
-        if not self.rows:
-            return "no epoch finished"
-        row, speed = self.last, sum(self["images_per_second"]) / len(self.rows)
-        text = f"{row['epoch']} epochs in {self.seconds:.1f} s: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
-        if row["val_loss"] is not None:
-            text += f", validation loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.4f}"
-        return f"{text} ({speed:,.0f} images/s, {self.settings['device']}, {self.settings['precision']})"
 
 
 class Scores(NamedTuple):
@@ -106,27 +62,31 @@ def fit(
     Raises TypeError or ValueError, before training, for an argument or a batch that does not fit; FloatingPointError
     for a loss that is not finite; RuntimeError for a damaged checkpoint.
     """
-    _runtime.check_arguments(net, train, val, epochs, lr, optimizer, schedule, checkpoint)
+    _runtime.check_arguments(net, train, val, epochs, lr, label_smoothing, optimizer, schedule, seed, checkpoint)
     device = _runtime.find_device(device)
     _runtime.join_processes(device)
     machine = _runtime.Machine.of(net, device, precision)
     _runtime.check_shareable(machine, train, val)
     train, val = (data.on(device) if hasattr(data, "on") else data for data in (train, val))
+    # Plain numbers also where NumPy's come in, which a checkpoint could not be read with again.
+    seed, label_smoothing = int(seed), float(label_smoothing)
     checkpoint = None if checkpoint is None else Path(checkpoint)
-    quiet = {} if progress and machine.rank == 0 else {"disable": True}
+    quiet = not (progress and machine.rank == 0)
 
     # All randomness is drawn in here, and the caller's generators stay as they are.
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), _runtime.keep_memory():
-        torch.manual_seed(seed)
+    with _runtime.fork_generators(device), _runtime.keep_memory():
+        _runtime.seed_generators(device, seed)
         net.to(device)
         machine = _runtime.check_fits(net, machine, train=train, val=val)
-        net.to(memory_format=torch.channels_last)
+        net.to(memory_format=torch.channels_last).zero_grad()
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
         recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, label_smoothing, machine.precision, seed)
-        if schedule == "one-cycle":
-            peaks = [group["lr"] for group in optimizer.param_groups]
+        groups = [dict(group) for group in optimizer.param_groups]
+        is_one_cycle = schedule == "one-cycle"
+        if is_one_cycle:
+            peaks = [group["lr"] for group in groups]
             schedule = OneCycleLR(optimizer, peaks, total_steps=epochs * len(train), cycle_momentum=False)
         scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "fp16")
         parts = {"net": net, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
@@ -140,20 +100,16 @@ def fit(
             model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
         if compiles:
             model = torch.compile(model)
-        bar = tqdm(
-            total=epochs * len(train),
-            initial=len(rows) * len(train),
-            unit="batch",
-            leave=False,
-            mininterval=0.5,
-            **quiet,
-        )
+        total, done = epochs * len(train), len(rows) * len(train)
+        bar = tqdm(total=total, initial=done, unit="batch", leave=False, mininterval=0.5, disable=quiet)
         try:
             for epoch in range(len(rows), epochs):
-                torch.manual_seed(_runtime.mix(seed, epoch, machine.rank))
+                _runtime.seed_generators(device, _runtime.mix(seed, epoch, machine.rank))
                 bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
                 row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, label_smoothing, bar)
-                scores = Scores(None, None) if val is None else evaluate(net, val, precision=precision)
+                scores = Scores(None, None) if val is None else evaluate(machine.agreed(net), val, precision=precision)
+                if val is not None and not math.isfinite(scores.loss):
+                    raise FloatingPointError(f"the validation loss became {scores.loss} after epoch {epoch + 1}")
                 rows.append(row | {"val_loss": scores.loss, "val_accuracy": scores.accuracy})
                 if checkpoint and machine.rank == 0:
                     _runtime.save(checkpoint, parts, recipe, rows)
@@ -163,6 +119,10 @@ def fit(
         finally:
             bar.close()
             net.eval()
+            # A caller's own optimizer is to find its learning rates as they were.
+            for group, before in zip(optimizer.param_groups, groups if is_one_cycle else []):
+                group.clear()
+                group.update(before)
     if not quiet:
         print(history)
     return history
@@ -174,6 +134,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
     unread, lrs, loss_sum, load_seconds = [], [], 0.0, 0.0
     right_sum, count_sum = torch.zeros(2, dtype=torch.int64, device=machine.device)
     start = mark = time.perf_counter()
+    step = 0
     for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
         load_seconds += time.perf_counter() - mark
         loss, right = machine.score(model, X, y, label_smoothing)
@@ -182,7 +143,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
         scaler.scale(loss * machine.world_size / count).backward()
         scaler.step(optimizer)
         scaler.update()
-        optimizer.zero_grad()
+        model.zero_grad()
         lrs.append(optimizer.param_groups[0]["lr"])
         if schedule is not None:
             schedule.step()
@@ -198,6 +159,8 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
             bar.update(len(unread))
             unread.clear()
         mark = time.perf_counter()
+    if step != len(train):
+        raise ValueError(f"train must give as many batches as its length says, {len(train)}; it gave {step}")
     right, count = int(machine.total(right_sum)), int(count_sum)
     seconds = time.perf_counter() - start
     row = {"epoch": epoch + 1, "loss": loss_sum / count, "accuracy": right / count, "load_seconds": load_seconds}

@@ -79,7 +79,7 @@ def test_the_books_table_is_what_was_measured(root, monkeypatch):
 
     content = json.loads((root / "benchmarks" / "cpu.json").read_text())
     assert {row["benchmark"] for row in content["rows"]} == set(run.BENCHMARKS)
-    assert (root / "benchmarks" / "cpu.md").read_text() == run.in_words(content)
+    assert (root / "benchmarks" / "cpu.md").read_text(encoding="utf-8") == run.in_words(content)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,8 @@ def test_the_books_table_is_what_was_measured(root, monkeypatch):
     [
         (("--only", "lenet,vvg"), "--only takes lenet, alexnet,"),
         (("--repetitions", "0"), "must be at least 1"),
+        (("--json", "nowhere/cpu.json"), "a folder that is there"),
+        (("--json", "cpu.md"), "not .md"),
     ],
 )
 def test_bad_arguments(root, arguments, message):

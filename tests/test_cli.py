@@ -146,6 +146,14 @@ def test_data_verify(capsys, tmp_path):
 # train and records
 
 
+def test_a_damaged_checkpoint_is_one_line(small, capsys, tmp_path):
+    path = tmp_path / "run.pt"
+    path.write_text("no checkpoint")
+    assert run("train", "lenet", "--device", "cpu", "--checkpoint", path) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and f"checkpoint {path} is damaged" in err
+
+
 def test_train_and_tabulate(small, capsys, tmp_path):
     command = ("train", "lenet", "--device", "cpu", "--epochs", 2, "--record", tmp_path / "new" / "runs")
     for seed in (3, 4):

@@ -17,7 +17,7 @@ from torch import nn
 
 import d2lcnn
 from d2lcnn import figures, nets
-from d2lcnn.training import History
+from d2lcnn.history import History
 
 X, K = torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)
 

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,8 @@ from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 
 from d2lcnn import _runtime, training
 from d2lcnn.data import ImageData
-from d2lcnn.training import History, Scores, evaluate, fit
+from d2lcnn.history import History
+from d2lcnn.training import Scores, evaluate, fit
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +175,36 @@ def test_own_optimizer_and_schedule():
     net, optimizer = make()
     run(net, batches((4,) * 10), optimizer=optimizer)
     assert max(lrs) == pytest.approx(0.1) and lrs[0] == pytest.approx(0.1 / 25) and lrs[-1] < 1e-5
+    (group,) = optimizer.param_groups
+    assert group["lr"] == 0.1 and "max_lr" not in group and group["params"] == list(net.parameters())
+
+
+def test_gradients_that_are_there_already_do_not_count():
+    clean, net = make_net(), make_net()
+    F.cross_entropy(net(X), y).backward()
+    for each in (clean, net):
+        run(each, batches())
+    assert same_bits(weights(clean), weights(net)) and all(p.grad is None for p in net.parameters())
+    head = torch.optim.SGD(net[-1].parameters(), lr=0.1)
+    run(net, batches(), optimizer=head)
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_a_loader_that_counts_its_epochs_is_no_image_data():
+    class Counting(list):
+        epoch = 0
+
+    run(make_net(), Counting(batches()), Counting(batches()))
+
+
+def test_numbers_of_numpy_are_as_good(tmp_path):
+    expected, _ = checkpointed(tmp_path / "plain", seed=3, label_smoothing=0.5)
+    numbers = {"seed": np.int64(3), "label_smoothing": np.float64(0.5)}
+    for _ in range(2):
+        net, _ = checkpointed(tmp_path / "numpy", **numbers)
+        assert same_bits(weights(net), weights(expected))
+    data = image_data()
+    assert torch.equal(next(iter(data.train(16, seed=np.int64(2))))[1], next(iter(data.train(16, seed=2)))[1])
 
 
 def test_dataloader_and_foreign_types():
@@ -372,6 +404,28 @@ def test_loss_that_is_not_finite(monkeypatch, read_every):
     assert not net.training
 
 
+def test_validation_loss_that_is_not_finite():
+    val = [(torch.full((4, 1, 8, 8), math.inf), torch.zeros(4, dtype=torch.int64))]
+    with pytest.raises(FloatingPointError, match="the validation loss became nan after epoch 1"):
+        run(make_net(), batches(), val)
+
+
+def test_a_length_that_is_not_true_or_not_known():
+    class Short(list):
+        def __len__(self):
+            return 5
+
+    with pytest.raises(ValueError, match="as many batches as its length says, 5; it gave 3"):
+        run(make_net(), Short(batches()))
+
+    class Stream(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(batches())
+
+    with pytest.raises(TypeError, match="train must know how many batches it holds"):
+        run(make_net(), torch.utils.data.DataLoader(Stream(), batch_size=None))
+
+
 X, y = batches((4,))[0]
 
 
@@ -449,6 +503,7 @@ def wrong_arguments():
     yield net, {"lr": -1}, "lr must be above 0, got -1"
     yield net, {"lr": math.nan}, "lr must be above 0, got nan"
     yield other, {"optimizer": sgd}, "optimizer must be of this net's parameters"
+    yield net, {"label_smoothing": 1.5}, "label_smoothing must be .* got 1.5"
     yield net, {"schedule": "cosine"}, "schedule must be .*'cosine'"
     yield net, {"schedule": LambdaLR(sgd, lambda step: 1)}, "schedule must be of the optimizer given"
     yield net, {"optimizer": sgd, "schedule": ReduceLROnPlateau(sgd)}, "steps without a metric"
@@ -460,6 +515,15 @@ def wrong_arguments():
 def test_wrong_arguments(net, options, message):
     with pytest.raises(ValueError, match=message):
         run(net, batches(), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"seed": 0.5}, "seed must be a whole number, got 0.5"), ({"optimizer": "adam"}, "optimizer must be one of")],
+)
+def test_arguments_of_the_wrong_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        run(make_net(), batches(), **options)
 
 
 def test_evaluate_without_examples():

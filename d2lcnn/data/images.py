@@ -104,6 +104,8 @@ class ImageData:
         for name, value in (("mean", mean), ("std", std)):
             if len(value) != images.shape[1]:
                 raise ValueError(f"{name} must hold one number for each of {images.shape[1]} channels, got {value!r}")
+        if not all(value > 0 for value in std):
+            raise ValueError(f"std must be above 0 in every channel, got {std!r}")
         self.mean, self.std = tuple(mean), tuple(std)
         self._on_device = {torch.device("cpu"): (self.images, self.labels)}
 
@@ -192,7 +194,7 @@ class Batches:
             raise ValueError(f"saturation={augment.saturation} needs 3 channels, got {data!r}")
         self.batch_size, self.num_examples = batch_size, len(self._index)
         self.classes, self.num_classes = data.classes, len(data.classes)
-        self.size, self.seed, self.augment = size, seed, augment
+        self.size, self.seed, self.augment = size, int(seed), augment
         self.device = _device(device)
 
     def __len__(self) -> int:
