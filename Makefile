@@ -1,4 +1,6 @@
 # Every target does its own set-up. `make help` lists them.
+# The make of macOS looks for a plain command along its own PATH, and not the one exported here; a shell does not.
+SHELL := /bin/bash
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -16,7 +18,7 @@ export OMP_NUM_THREADS ?= 2
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@awk -F ':.*## +' '/^[a-z-]+:.*##/ {printf "  make %-13s%s\n", $$1, $$2}' Makefile
 
 setup: .venv/ready  ## create the locked environment in .venv (the other targets do it for you)
 

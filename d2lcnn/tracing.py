@@ -152,7 +152,7 @@ def trace(net: nn.Module, shape: tuple[int, ...]) -> Trace:
     net = _meta_copy(net)
     try:
         graph = _Tracer().trace(net)
-    except fx.proxy.TraceError as error:
+    except (fx.proxy.TraceError, TypeError, RuntimeError) as error:
         raise ValueError(f"net must have a forward without branches or loops that depend on tensors: {error}") from None
     recorder = _Recorder(fx.GraphModule(net, graph), shape)
     floats = (p.dtype for p in net.parameters() if p.is_floating_point())
@@ -207,7 +207,10 @@ class _Recorder(fx.Interpreter):
         if n.op in ("get_attr", "output"):
             return super().run_node(n)
         if n.op == "placeholder":
-            value = super().run_node(n)
+            try:
+                value = super().run_node(n)
+            except RuntimeError:
+                raise ValueError(f"net must have a forward of one argument, but it needs {n.target!r} too") from None
             if isinstance(value, Tensor):
                 self._record(n, "input", value, [], (_Field(1, 1, 0), _Field(1, 1, 0)))
             return value
@@ -216,7 +219,7 @@ class _Recorder(fx.Interpreter):
         try:
             shape = call.output_shape()
             value = super().run_node(n) if shape is None else torch.empty(shape, dtype=call.x.dtype, device="meta")
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
             got = ", ".join(str(tuple(v.shape)) for v in _tensors((args, kwargs)) if not isinstance(v, nn.Parameter))
             reason = str(error).split("\n\nWhile executing")[0]
             raise ValueError(
@@ -374,12 +377,12 @@ class _Call:
         if self.module is None:
             return self.kind in _POINTWISE
         path = f"{type(self.module).__module__}.{self.kind}"
-        return path.startswith(_POINTWISE_LAYERS) and self.kind != "MultiheadAttention"
+        return path.startswith(_POINTWISE_LAYERS) and self.kind not in ("MultiheadAttention", "GLU")
 
     @property
     def dim(self) -> int:
         """The axis that torch.cat joins."""
-        return self.kwargs.get("dim", self.args[1] if len(self.args) > 1 else 0)
+        return self.kwargs.get("dim", self.kwargs.get("axis", self.args[1] if len(self.args) > 1 else 0))
 
     def macs_per_element(self) -> int:
         """Multiply-accumulate operations for one element of the output."""
@@ -395,10 +398,12 @@ class _Call:
         shapes = [tuple(tensor.shape) for tensor in inputs if not isinstance(tensor, nn.Parameter)]
         if not shapes or not all(tensor.is_floating_point() for tensor in inputs):
             return None
-        if self.kind == "cat" and all(len(shape) == len(shapes[0]) for shape in shapes):
+        # Parameters that take part, as in x + self.position, may be of another shape.
+        has_parameters = self.module is None and len(shapes) < len(inputs)
+        if self.kind == "cat" and not has_parameters and all(len(shape) == len(shapes[0]) for shape in shapes):
             return _concatenated(shapes, self.dim % len(shapes[0]))
-        if self.module is None and self.pointwise and len(set(shapes)) == 1:
-            return shapes[0]
+        if self.module is None and self.pointwise:
+            return shapes[0] if not has_parameters and len(set(shapes)) == 1 else None
         if len(shapes) > 1:
             return None
         (shape,) = shapes
@@ -407,11 +412,13 @@ class _Call:
             if shape[-1] != weight.shape[1]:
                 raise ValueError(f"it takes {weight.shape[1]} features")
             return *shape[:-1], weight.shape[0]
-        if self.window and len(shape) in (2, 3, 4) and not self.settings.get("ceil_mode"):
+        simple = not self.settings.get("ceil_mode") and not self.settings.get("return_indices")
+        if self.window and len(shape) in (2, 3, 4) and simple:
             kernel, stride, padding, dilation, groups = self.window
             if self.function != "conv2d" and any(2 * p > k for p, k in zip(padding, kernel)):
                 raise ValueError("the padding of a pooling can be half its window at most")
-            size = output_size(shape[-2:], kernel, padding, stride, dilation)
+            is_same = self.settings.get("padding") == "same"  # with an even kernel more on the far side
+            size = tuple(shape[-2:]) if is_same else output_size(shape[-2:], kernel, padding, stride, dilation)
             if len(shape) == 2:
                 return size if isinstance(self.module, layers.Conv2D) else None
             channels = shape[-3]
@@ -422,7 +429,8 @@ class _Call:
             return *shape[:-3], channels, *size
         if self.kind == "GlobalAvgPool2d" and len(shape) == 4:
             return *shape[:2], 1, 1
-        return shape if self.pointwise and self.kind != "BatchNorm2d" else None
+        # These have weights, whose number must be that of the channels.
+        return shape if self.pointwise and "BatchNorm" not in self.kind and self.kind != "PReLU" else None
 
     def view(self, views: list[_View], out: Tensor) -> _View:
         """What one element of the output sees of the network's input."""
@@ -431,11 +439,13 @@ class _Call:
         if "all" in views:
             return "all"
         x = self.x
-        if self.kind == "avg_pool2d" and tuple(x.shape[2:]) == self.window.kernel and self.window.padding == (0, 0):
+        is_whole = self.window and tuple(x.shape[2:]) == self.window.kernel and self.window.padding == (0, 0)
+        if self.function == "avg_pool2d" and is_whole:
             return "all"
         if self.window:
             return _slide(views[0], self.window)
-        if self.kind == "GlobalAvgPool2d" or (self.kind == "mean" and out.numel() == math.prod(x.shape[:2])):
+        is_mean = self.kind == "mean" and out.shape[:2] == x.shape[:2] and out.numel() == math.prod(x.shape[:2])
+        if self.kind == "GlobalAvgPool2d" or is_mean:
             return "all"
         if self.kind.lower().startswith("adaptive"):
             return _adapt(views[0], tuple(x.shape[-2:]), tuple(out.shape[-2:]))
@@ -446,7 +456,9 @@ class _Call:
             return _merge(views) if out.ndim == 4 and self.dim in (1, -3) else None
         if self.kind in _RESHAPING:
             return _reshape(views[0], tuple(x.shape), tuple(out.shape))
-        return _merge(views) if self.pointwise else None
+        # A softmax may go over positions, or flattened features, and then looks at other places too.
+        is_softmax = "softm" in self.kind.lower().replace("_", "")
+        return _merge(views) if self.pointwise and not is_softmax else None
 
 
 def _concatenated(shapes: list[tuple[int, ...]], dim: int) -> tuple[int, ...]:
@@ -501,7 +513,7 @@ def _adapt(view: tuple[_Field, _Field], before: Pair, after: Pair) -> _View:
 def _reshape(view: tuple[_Field, _Field], before: tuple[int, ...], after: tuple[int, ...]) -> _View:
     if before == after:
         return view
-    if all(field.size == 1 for field in view):
+    if len(after) == 4 and all(field.size == field.jump == 1 for field in view):
         # Nothing has happened to the pixels yet: the network begins with this shape.
         return _Field(1, 1, 0), _Field(1, 1, 0)
     if len(after) == 2:

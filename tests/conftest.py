@@ -9,6 +9,8 @@ import torch
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
+# Where pytest's temporary folder goes.
+(ROOT / ".cache").mkdir(exist_ok=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

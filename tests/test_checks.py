@@ -47,6 +47,16 @@ def lazy():
     return nn.Sequential(*convolutions, nn.LazyLinear(120), relu, nn.LazyLinear(84), relu, nn.LazyLinear(10))
 
 
+def row_by_row(X, K):
+    k_h, k_w = K.shape
+    Y = torch.zeros(X.shape[0] - k_h + 1, X.shape[1] - k_w + 1)
+    for i in range(len(Y)):
+        for a in range(k_h):
+            for b in range(k_w):
+                Y[i] += K[a, b] * X[i + a, b : b + Y.shape[1]]
+    return Y
+
+
 def into_its_input(linear, X):
     return X.zero_()
 
@@ -187,6 +197,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("1.3", lambda X, K: d2lcnn.convolve2d(X, K), "3 by 3 input"),
         ("1.3", lambda X, K: d2lcnn.corr2d(X, K, padding=1), "shape"),
         ("1.3", d2lcnn.corr2d, "over the elements of K"),
+        ("1.3", row_by_row, "over the elements of K"),
         ("1.4", 55, "1 + 4 * depth"),
         ("2.1", (3, 3), "rounded down"),
         ("2.1", (4, 3), "rounded down"),
@@ -213,6 +224,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("4.3", (27, 27), "rounded down"),
         ("4.4", lambda a, b: torch.relu(a - b), "exceeds"),
         ("4.4", lambda a, b: b.copy_(a), "exceeds"),
+        ("4.4", torch.maximum, "torch.relu, + and - alone"),
         ("5.1", 400, "16 channels"),
         ("5.2", d2lcnn.lenet(activation=nn.ReLU), "AvgPool2d"),
         ("5.2", d2lcnn.lenet(), "Sigmoid"),
@@ -297,6 +309,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("10.3", lambda points: ["D"], "B costs more than A"),
         ("10.3", lambda points: ["A", "B", "D", "E"], "neither beats"),
         ("10.3", lambda points: dominated(points, strictly=True), "D costs as much as C"),
+        ("10.3", lambda points: [p for p in dominated(points) if p != "F"], "F costs more than C"),
         ("10.4", 8037, "twice the square root"),
         ("10.4", 64298, "twice the square root"),
     ],

@@ -137,7 +137,7 @@ def hrefs(tab) -> list[str]:
 def source(page: str) -> str:
     path = ROOT / f"{page}.ipynb"
     if not path.exists():
-        return (ROOT / f"{page}.md").read_text()
+        return (ROOT / f"{page}.md").read_text(encoding="utf-8")
     return "\n\n".join(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown")
 
 

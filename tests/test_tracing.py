@@ -273,6 +273,60 @@ def test_text_markdown_html():
     assert "from" in branching and "groups" in branching and "dilation" in branching
 
 
+class Calling(nn.Module):
+    """Does to its input what `function` does, with one parameter."""
+
+    def __init__(self, function, *shape):
+        super().__init__()
+        self.function, self.p = function, nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x):
+        return self.function(x, self.p)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"),
+    [
+        (nn.Conv2d(1, 4, 2, padding="same"), (1, 1, 28, 28)),
+        (nn.Conv2d(1, 4, (4, 3), padding="same", dilation=(1, 2)), (1, 1, 9, 8)),
+        (Calling(lambda x, p: torch.cat((x, x), axis=1)), (1, 2, 5, 5)),
+        (Calling(lambda x, p: torch.cat((x, p), 1), 1, 3, 5, 5), (1, 2, 5, 5)),
+        (Calling(lambda x, p: x * p, 8, 1, 1), (2, 1, 5, 5)),
+        (nn.Sequential(nn.Conv2d(1, 8, 3), nn.GLU(1), nn.Conv2d(4, 4, 3)), (1, 1, 9, 9)),
+        (Calling(lambda x, p: nn.functional.max_pool2d(x, 2, return_indices=True)[0]), (2, 3, 8, 8)),
+    ],
+)
+def test_shapes_that_are_easily_got_wrong(net, shape):
+    assert trace(net, shape).nodes[-1].shape == tuple(net(torch.zeros(shape)).shape)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "message"),
+    [
+        (Calling(lambda x, p: x + p, 1, 1, 28, 28), (1, 1, 32, 32), r"add\) gets"),
+        (nn.Sequential(nn.Linear(9, 84), nn.BatchNorm1d(100)), (2, 9), r"BatchNorm1d\) gets \(2, 84\)"),
+        (nn.Sequential(nn.Conv2d(1, 8, 3), nn.PReLU(4)), (1, 1, 9, 9), r"PReLU\) gets \(1, 8, 7, 7\)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), (784,), r"Flatten\) gets \(784,\)"),
+        (Calling(lambda x, p: sum(x for _ in range(x.shape[1]))), (1, 2, 3, 3), "without branches or loops"),
+        (nn.Bilinear(3, 3, 2), (1, 3), "it needs 'input2' too"),
+    ],
+)
+def test_what_torch_refuses_is_refused(net, shape, message):
+    with pytest.raises(ValueError, match=message):
+        trace(net, shape)
+
+
+def test_fields_that_are_easily_got_wrong():
+    def field(*modules):
+        return trace(nn.Sequential(*modules), (1, 1, 9, 9)).nodes[-1].receptive_field
+
+    assert field(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Softmax(1)) is None
+    assert field(nn.Conv2d(1, 49, 3), Calling(lambda x, p: x.mean(1, keepdim=True))) != "all"
+    assert field(nn.Conv2d(1, 4, 3), nn.AvgPool2d(7)) == "all"
+    flat = trace(nn.Sequential(nn.Flatten(), nn.Linear(81, 10)), (1, 1, 9, 9))
+    assert flat["0"].jump is None
+
+
 def test_html_is_escaped():
     Odd = type("A<b>", (nn.ReLU,), {"__module__": "torch.nn.modules.activation"})
     assert "A&lt;b&gt;" in trace(nn.Sequential(Odd()), (1, 1, 2, 2))._repr_html_()

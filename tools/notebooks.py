@@ -34,7 +34,7 @@ def source_hash(notebook: nbformat.NotebookNode) -> str:
             digest.update(cell.source.encode() + b"\0")
     for path in sorted((ROOT / "d2lcnn").rglob("*.py")):
         if path.name != "__main__.py":  # the command line, which no chapter uses
-            digest.update(repr(_code(ast.parse(path.read_text()))).encode())
+            digest.update(repr(_code(ast.parse(path.read_text(encoding="utf-8")))).encode())
     if any("records" in cell.source for cell in notebook.cells if cell.cell_type == "code"):
         for path in sorted((ROOT / "d2lcnn" / "records").rglob("*.json")):
             digest.update(path.read_bytes())
@@ -59,7 +59,7 @@ def execute(path: Path) -> None:
     # What names this interpreter's patch release would differ on every machine.
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata[KEY] = {"source_hash": source_hash(notebook)}
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
         nbformat.write(notebook, file)
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)

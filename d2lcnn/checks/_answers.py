@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 
 class NotTried(Exception):
@@ -15,6 +16,18 @@ class NotTried(Exception):
 
 class Wrong(Exception):
     """The answer is wrong; the message says what was expected, on which input, and hints."""
+
+
+class Calls(TorchFunctionMode):
+    """Within it, notes the names of torch's functions that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.names.append(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
 
 
 def touched(answer: Any) -> Any:

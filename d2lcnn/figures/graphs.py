@@ -14,7 +14,9 @@ from d2lcnn.figures.networks import FONT, LINE, PAGE, VECTOR, size_label
 from d2lcnn.tracing import Node, trace
 
 # "relu" and "ReLU" are one activation, whether a function or a layer.
-ACTIVATIONS = {name.lower(): name for name in nn.modules.activation.__all__ if name != "MultiheadAttention"}
+# Of torch's activations those that keep the shape.
+_KEEPING = set(nn.modules.activation.__all__) - {"MultiheadAttention", "GLU"}
+ACTIVATIONS = {name.lower(): name for name in _KEEPING}
 RISE, BESIDE = 0.25, 0.16  # inches between boxes
 Edge = tuple[str, str]
 

@@ -129,8 +129,8 @@ def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None
 
 def show_im2col(X: Tensor, K: Tensor) -> None:
     """Show corr2d_im2col(X, K) as one product: X (h, w), K (k_h, k_w); every window of X becomes a column."""
-    columns = X.unfold(0, K.shape[0], 1).unfold(1, K.shape[1], 1).flatten(2).flatten(0, 1).T
     Y = corr2d_im2col(X, K).reshape(1, -1)
+    columns = X.unfold(0, K.shape[0], 1).unfold(1, K.shape[1], 1).flatten(2).flatten(0, 1).T
     fig, ax = plt.subplots(layout="none")
     middle = len(columns) / 2
     right, _ = draw_grid(ax, X, origin=(0, middle - X.shape[0] / 2), marked=_cells(K), title="input X")
@@ -208,7 +208,10 @@ def _cells(values: Tensor) -> Cells:
 
 def _number(value: float) -> str:
     value = float(value) + 0.0  # turns -0.0 into 0.0
-    return "−∞" if value == float("-inf") else f"{value:.3g}".replace("-", "−")
+    if value == float("-inf"):
+        return "−∞"
+    text = f"{value:.0f}" if value.is_integer() and abs(value) < 1e5 else f"{value:.3g}"
+    return text.replace("-", "−")
 
 
 def _signed(value: float) -> str:

@@ -31,8 +31,8 @@ def show_images(
         raise ValueError(f"titles must be as many as images, {len(pictures)}; got {len(titles)}")
     columns = min(columns or 8, len(pictures))
     rows = math.ceil(len(pictures) / columns)
-    side = 7 / columns if height is None else height
-    _, axes = plt.subplots(rows, columns, figsize=(7, rows * (min(side, 2.6) + 0.22 * bool(titles))), squeeze=False)
+    side = min(7 / columns, 2.6) if height is None else height
+    _, axes = plt.subplots(rows, columns, figsize=(7, rows * (side + 0.22 * bool(titles))), squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for k, (ax, picture) in enumerate(zip(axes.flat, pictures)):

@@ -17,7 +17,7 @@ from d2lcnn.nets.googlenet import INCEPTIONS, Inception, googlenet, googlenet_mi
 from d2lcnn.nets.lenet import lenet
 from d2lcnn.nets.nin import nin, nin_block, nin_mini
 from d2lcnn.nets.recipe import Recipe, Variant
-from d2lcnn.nets.sizes import check_input, flat_features
+from d2lcnn.nets.sizes import _check_positive, check_input, flat_features
 from d2lcnn.nets.vgg import VGG11, vgg, vgg11, vgg_block, vgg_mini
 from d2lcnn.nets.weights import glorot_init, he_init
 
@@ -48,6 +48,7 @@ def network(
     """
     chosen = variant(name, size)
     input_size = chosen.recipe.input_size if input_size is None else input_size
+    _check_positive(input_size=input_size)
     options = {"num_classes": num_classes, "in_channels": in_channels}
     # Networks that end in a global average need not know the size of their input.
     if chosen.sized:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from d2lcnn.nets.recipe import Recipe, Variant
-from d2lcnn.nets.sizes import _check_positive, flat_features
+from d2lcnn.nets.sizes import _check_length, _check_positive, flat_features
 from d2lcnn.nets.weights import he_init
 
 
@@ -32,6 +32,7 @@ class AlexNet(nn.Module):
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
         _check_positive(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+        _check_length("widths", widths, 5)
         super().__init__()
         c1, c2, c3, c4, c5 = widths
         self.conv = nn.Sequential(

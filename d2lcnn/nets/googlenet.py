@@ -11,7 +11,7 @@ from torch import nn
 
 from d2lcnn.layers import FlattenLayer, GlobalAvgPool2d
 from d2lcnn.nets.recipe import Recipe, Variant
-from d2lcnn.nets.sizes import _check_positive
+from d2lcnn.nets.sizes import _check_length, _check_positive
 from d2lcnn.nets.weights import he_init
 
 
@@ -26,6 +26,8 @@ class Inception(nn.Module):
     """
 
     def __init__(self, in_c: int, c1: int, c2: tuple[int, int], c3: tuple[int, int], c4: int) -> None:
+        _check_length("c2", c2, 2)
+        _check_length("c3", c3, 2)
         _check_positive(in_c=in_c, c1=c1, c2_reduction=c2[0], c2=c2[1], c3_reduction=c3[0], c3=c3[1], c4=c4)
         super().__init__()
         # Branch 1: a 1x1 convolution.
@@ -83,7 +85,7 @@ def googlenet(
 
     Raises ValueError where a number of channels is below 1.
     """
-    _check_googlenet(num_classes, in_channels, pools, width)
+    _check_googlenet(num_classes, in_channels, pools, width, inceptions)
 
     def scaled(channels):
         return tuple(map(scaled, channels)) if isinstance(channels, tuple) else max(1, round(channels * width))
@@ -113,10 +115,13 @@ def googlenet(
     )
 
 
-def _check_googlenet(num_classes: int, in_channels: int, pools: Sequence[bool], width: float) -> None:
+def _check_googlenet(
+    num_classes: int, in_channels: int, pools: Sequence[bool], width: float, inceptions: Sequence[Sequence[tuple]]
+) -> None:
     _check_positive(num_classes=num_classes, in_channels=in_channels)
     if len(pools) != 4:
         raise ValueError(f"pools must hold four of True and False, one for each of b1 to b4; got {pools!r}")
+    _check_length("inceptions", inceptions, 3)
     if not width > 0:
         raise ValueError(f"width must be above 0, got {width!r}")
 

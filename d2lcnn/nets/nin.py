@@ -6,7 +6,7 @@ from torch import nn
 
 from d2lcnn.layers import FlattenLayer, GlobalAvgPool2d
 from d2lcnn.nets.recipe import Recipe, Variant
-from d2lcnn.nets.sizes import _check_positive
+from d2lcnn.nets.sizes import _check_length, _check_positive
 from d2lcnn.nets.weights import he_init
 
 
@@ -44,6 +44,7 @@ def nin(
     Raises ValueError where a number is below 1. `check_input` tells which inputs are large enough.
     """
     _check_positive(num_classes=num_classes, in_channels=in_channels)
+    _check_length("widths", widths, 3)
     c1, c2, c3 = widths
     head = nin_block(c3, num_classes, kernel_size=3, stride=1, padding=1)
     return nn.Sequential(

@@ -37,8 +37,8 @@ def check_input(net: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
     ]
     try:
         with tried_out(net):
-            output = net(next(net.parameters()).new_zeros(shape))
-    except RuntimeError as error:
+            output = net(next(net.parameters(), torch.empty(0)).new_zeros(shape))
+    except (RuntimeError, IndexError, TypeError) as error:
         where = "it does not fit the network"
         if reached:
             name, module, got = reached[-1]
@@ -62,6 +62,11 @@ def flat_features(conv: nn.Module, in_channels: int, input_size: int) -> int:
     _check_positive(in_channels=in_channels, input_size=input_size)
     _, channels, height, width = check_input(conv, (1, in_channels, input_size, input_size))
     return channels * height * width
+
+
+def _check_length(name: str, value: object, length: int) -> None:
+    if not isinstance(value, (tuple, list)) or len(value) != length:
+        raise ValueError(f"{name} must be a tuple of {length}, got {value!r}")
 
 
 def _check_positive(**counts: int) -> None:

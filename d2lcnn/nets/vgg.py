@@ -8,7 +8,7 @@ from torch import nn
 
 from d2lcnn.layers import FlattenLayer
 from d2lcnn.nets.recipe import Recipe, Variant
-from d2lcnn.nets.sizes import _check_positive
+from d2lcnn.nets.sizes import _check_length, _check_positive
 from d2lcnn.nets.weights import he_init
 
 
@@ -107,7 +107,9 @@ def _check_arch(
 ) -> None:
     _check_positive(fc_features=fc_features, fc_hidden_units=fc_hidden_units, num_classes=num_classes)
     previous = None
-    for i, (_, in_channels, out_channels) in enumerate(conv_arch, 1):
+    for i, block in enumerate(conv_arch, 1):
+        _check_length(f"conv_arch: block {i}", block, 3)
+        _, in_channels, out_channels = block
         if previous is not None and in_channels != previous:
             raise ValueError(
                 f"conv_arch: block {i} must take the {previous} channels that block {i - 1} gives, got {in_channels}"
