@@ -71,7 +71,8 @@ def fit(
     # Plain numbers also where NumPy's come in, which a checkpoint could not be read with again.
     seed, label_smoothing = int(seed), float(label_smoothing)
     checkpoint = None if checkpoint is None else Path(checkpoint)
-    quiet = not (progress and machine.rank == 0)
+    # Where the bar is wanted, TQDM_DISABLE may still say no.
+    quiet = {} if progress and machine.rank == 0 else {"disable": True}
 
     # All randomness is drawn in here, and the caller's generators stay as they are.
     with _runtime.fork_generators(device), _runtime.keep_memory():
@@ -101,7 +102,7 @@ def fit(
         if compiles:
             model = torch.compile(model)
         total, done = epochs * len(train), len(rows) * len(train)
-        bar = tqdm(total=total, initial=done, unit="batch", leave=False, mininterval=0.5, disable=quiet)
+        bar = tqdm(total=total, initial=done, unit="batch", leave=False, mininterval=0.5, **quiet)
         try:
             for epoch in range(len(rows), epochs):
                 _runtime.seed_generators(device, _runtime.mix(seed, epoch, machine.rank))
