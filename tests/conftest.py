@@ -17,11 +17,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out the notebooks that train")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if config.getoption("--fast") and collection_path.suffix == ".ipynb":
-        cells = nbformat.read(collection_path, as_version=4).cells
-        return any("trains" in cell.metadata.get("tags", []) for cell in cells) or None
-    return None
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # pytest_ignore_collect would be asked about the folder of this file alone, and the notebooks are in another.
+    if config.getoption("--fast"):
+        training = {path for path in {item.path for item in items} if path.suffix == ".ipynb" and _trains(path)}
+        config.hook.pytest_deselected(items=[item for item in items if item.path in training])
+        items[:] = [item for item in items if item.path not in training]
+
+
+def _trains(path: Path) -> bool:
+    return any("trains" in cell.metadata.get("tags", []) for cell in nbformat.read(path, as_version=4).cells)
 
 
 @pytest.fixture(scope="session")
