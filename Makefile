@@ -51,10 +51,16 @@ lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
 	codespell
 
 bench: setup  ## measure side by side with d2l and torch, several minutes: make bench ARGS="--only lenet"
-	python benchmarks/run.py $(ARGS)
+	python benchmarks/run.py --json $(CACHE)/benchmark.json $(ARGS)
 
-record: setup  ## train and record one network: make record NET=lenet VARIANT=mini SEED=0
-	python -m d2lcnn train $(or $(NET),lenet) --variant $(or $(VARIANT),mini) --seed $(or $(SEED),0) --record
+NET ?= lenet
+VARIANT ?= mini
+SEED ?= 0
+RUN = $(CACHE)/$(NET)-$(VARIANT)-$(SEED).pt
+
+record: setup  ## train and record one network, or go on with it: make record NET=lenet VARIANT=mini SEED=0
+	python -m d2lcnn train $(NET) --variant $(VARIANT) --seed $(SEED) --record --checkpoint $(RUN)
+	@rm -f $(RUN)
 
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade

@@ -21,7 +21,9 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from multiprocessing import get_context, set_start_method
 from pathlib import Path
 from statistics import median
@@ -33,6 +35,7 @@ import torch.nn.functional as F
 
 import d2lcnn
 from d2lcnn import _runtime
+from d2lcnn.__main__ import _code_revision
 from d2lcnn.nets import variant
 
 BATCH_SIZE = 128
@@ -234,7 +237,8 @@ def bench_network(name: str, args: argparse.Namespace) -> list[Row]:
     if device == "cuda" and name != "lenet":
         size, count = 224, 8192
     count = min(count, args.images or count)
-    macs = d2lcnn.trace(d2lcnn.network(name, input_size=size), (1, 1, size, size)).macs
+    nodes = d2lcnn.trace(d2lcnn.network(name, input_size=size), (1, 1, size, size)).nodes
+    macs = [node.macs for node in nodes if node.macs]
     labels = [FIT, f"{FIT}, compiled", TRAINER] if args.compile else [FIT, TRAINER]
     runs: dict[str, dict[str, Any]] = {}
 
@@ -252,14 +256,16 @@ def bench_network(name: str, args: argparse.Namespace) -> list[Row]:
 
     precision = runs[FIT]["precision"]
     rows, (speed, share) = [], WANTED.get((device, name), ("", ""))
-    details = {"size": size, "batch_size": BATCH_SIZE, "macs": macs, "precision": precision}
+    details = {"size": size, "batch_size": BATCH_SIZE, "macs": sum(macs), "precision": precision}
     for label in labels[:-1]:
         images = {"our_images": runs[label]["images"], "their_images": runs[TRAINER]["images"]}
         details |= images | {"compiled": runs[label]["compiled"]}
         title = f"{TITLES[name]}@{size}"
         rows.append(row(title, "images/s", label, TRAINER, values, speed, **details))
-        # A training step is a forward pass and a backward one of twice the work, of two operations a MAC.
-        gflops = values | {label: [6 * macs * speed / 1e9 for speed in values[label]]}
+        # The outputs, the gradients of the weights and those of the inputs, which the first layer does without, take
+        # the same work each, of two operations a MAC.
+        step = 2 * (3 * sum(macs) - macs[0])
+        gflops = values | {label: [step * speed / 1e9 for speed in values[label]]}
         rows.append(row(f"{title}, share of {precision} peak", "GFLOP/s", label, "peak", gflops, share, **details))
     return rows
 
@@ -344,6 +350,9 @@ def machine(device: str) -> dict[str, Any]:
         "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "d2l": version("d2l"),
+        "date": datetime.now(UTC).date().isoformat(),
+        "code": (_code_revision() or "unknown")[:9],
     }
 
 

@@ -5,6 +5,7 @@ Everything a chapter uses is here: `d2lcnn.corr2d`, `d2lcnn.lenet`, `d2lcnn.fit`
 
 from importlib import import_module
 
+from d2lcnn import records
 from d2lcnn.checks import check
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
@@ -87,6 +88,7 @@ __all__ = [
     "pair",
     "pool2d",
     "receptive_field",
+    "records",
     "same_padding",
     "trace",
     "vgg",

@@ -78,6 +78,8 @@ def _train(args: argparse.Namespace) -> int:
     augment = None if recipe.augment is None else Augment(**recipe.augment)
     train = data.train(recipe.batch_size, size=size, seed=args.seed, augment=augment)
     validation, test = data.validation(recipe.batch_size, size=size), data.test(recipe.batch_size, size=size)
+    # Before hours in which the code may go on.
+    revision = _code_revision()
     torch.manual_seed(args.seed)
     net = nets.network(args.net, args.variant)
     options = {"seed": args.seed, "device": device, "checkpoint": args.checkpoint, "progress": not args.quiet}
@@ -109,6 +111,7 @@ def _train(args: argparse.Namespace) -> int:
             "test_loss": scores.loss,
             "seconds": seconds,
             "images_per_second": train.num_examples * len(history.rows) / sum(seconds.values()),
+            "code_revision": revision,
         }
         print("recorded in", records.write(record | _provenance(device, history.settings["processes"]), args.record))
     return 0
@@ -188,7 +191,6 @@ def _provenance(device: Any, processes: int) -> records.Record:
         },
         "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "d2lcnn": own_version},
         "data": fashion_mnist.SHA256,
-        "code_revision": _code_revision(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -270,7 +272,8 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--from", dest="folder", metavar="DIR", help="of this folder instead of the package's records")
     shown.add_argument("--markdown", action="store_true", help="print a Markdown table")
 
-    data = commands.add_parser("data", help="the data set's files").add_subparsers(metavar="COMMAND", required=True)
+    data = commands.add_parser("data", help="the data set's files", **_epilog("data verify"))
+    data = data.add_subparsers(metavar="COMMAND", required=True)
     verify = _command(data, "verify", _verify, "check that the files of Fashion-MNIST are the right ones")
     verify.add_argument("--root", metavar="DIR", help="folder of the four files (the package's own)")
     return parser

@@ -77,7 +77,7 @@ class Machine:
                 X = X.contiguous(memory_format=torch.channels_last)
             yield X, y.to(self.device, torch.int64, **ahead)
 
-    def score(self, net: nn.Module, X: Tensor, y: Tensor, label_smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+    def score(self, net: nn.Module, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Summed loss and number of right answers, left on the device."""
         rows = len(y)
         if rows == 0:
@@ -90,7 +90,7 @@ class Machine:
         if not self.classes:
             # On a GPU a label outside the classes would end the process.
             _check_labels(y.cpu(), scores.shape[1])
-        losses = F.cross_entropy(scores.to(self.dtype), y, reduction="none", label_smoothing=label_smoothing)
+        losses = F.cross_entropy(scores.to(self.dtype), y, reduction="none")
         return losses[:rows].sum(), (scores.detach().argmax(1) == y)[:rows].sum()
 
 
@@ -191,13 +191,13 @@ def mix(*keys: int) -> int:
     return random.Random(repr(keys)).getrandbits(32)
 
 
-def recipe(net, train, optimizer, schedule, epochs, label_smoothing, precision, seed) -> dict[str, Any]:
+def recipe(net, train, optimizer, schedule, epochs, precision, seed) -> dict[str, Any]:
     """What a checkpoint and the run that goes on from it must agree on."""
     result = {"epochs": epochs, "optimizer": type(optimizer).__name__, "batches": len(train), "seed": seed}
     for i, group in enumerate(optimizer.param_groups):
         result |= {f"optimizer.{i}.{name}": repr(value) for name, value in group.items() if name != "params"}
     result["schedule"] = schedule if isinstance(schedule, str) else type(schedule).__name__
-    result |= {"label_smoothing": label_smoothing, "precision": precision}
+    result["precision"] = precision
     of_data = ("num_examples", "batch_size", "size", "seed", "augment")
     result |= {f"train.{name}": repr(getattr(train, name, None)) for name in of_data}
     return result | {f"net.{name}": str(tuple(value.shape)) for name, value in net.state_dict().items()}
@@ -251,7 +251,7 @@ def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def check_arguments(net, train, val, epochs, lr, label_smoothing, optimizer, schedule, seed, checkpoint) -> None:
+def check_arguments(net, train, val, epochs, lr, optimizer, schedule, seed, checkpoint) -> None:
     """Raise TypeError or ValueError for what can be seen wrong in the arguments of `fit`."""
     for name, data in (("train", train), ("val", val)):
         if data is None and name == "val":
@@ -276,12 +276,12 @@ def check_arguments(net, train, val, epochs, lr, label_smoothing, optimizer, sch
         )
     if lr is not None and not 0 < lr < math.inf:
         raise ValueError(f"lr must be above 0, got {lr!r}")
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must be at least 0 and below 1, got {label_smoothing!r}")
     if not isinstance(seed, Integral):
         raise TypeError(f"seed must be a whole number, got {seed!r}")
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer must be one of torch.optim's, got {optimizer!r}")
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise TypeError("optimizer must make a step from one gradient; an LBFGS asks for several")
     own = {id(p) for p in net.parameters()}
     if optimizer is not None and not all(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError("optimizer must be of this net's parameters, got others")

@@ -39,7 +39,6 @@ def fit(
     epochs: int,
     lr: float | None = None,
     weight_decay: float = 0.01,
-    label_smoothing: float = 0.0,
     optimizer: torch.optim.Optimizer | None = None,
     schedule: str | LRScheduler | None = "one-cycle",
     device: torch.device | str | None = None,
@@ -52,7 +51,8 @@ def fit(
     """Train `net` to classify, and leave it in eval mode on `device`; Ctrl-C ends early with the History so far.
 
     `train`, `val`: batches (X, y), X (N, ...) floating, y (N,) integer: of an `ImageData`, a DataLoader, a list. `net`
-    maps X to scores (N, classes). AdamW with `lr` and `weight_decay`, unless an `optimizer` comes with its own.
+    maps X to scores (N, classes). AdamW with `lr` and `weight_decay`, unless an `optimizer` comes with its own,
+    one whose steps need no closure.
     `schedule`: "one-cycle" up to that learning rate, None to keep it, or a scheduler, which steps after every batch.
     `device`: by default the first there is of cuda, mps and cpu. `precision`: "fp32", "bf16", "fp16", or "auto", the
     fastest that the device has in hardware. `compile`: use torch.compile. `seed`: of dropout; batches have their own.
@@ -62,14 +62,14 @@ def fit(
     Raises TypeError or ValueError, before training, for an argument or a batch that does not fit; FloatingPointError
     for a loss that is not finite; RuntimeError for a damaged checkpoint.
     """
-    _runtime.check_arguments(net, train, val, epochs, lr, label_smoothing, optimizer, schedule, seed, checkpoint)
+    _runtime.check_arguments(net, train, val, epochs, lr, optimizer, schedule, seed, checkpoint)
     device = _runtime.find_device(device)
     _runtime.join_processes(device)
     machine = _runtime.Machine.of(net, device, precision)
     _runtime.check_shareable(machine, train, val)
     train, val = (data.on(device) if hasattr(data, "on") else data for data in (train, val))
-    # Plain numbers also where NumPy's come in, which a checkpoint could not be read with again.
-    seed, label_smoothing = int(seed), float(label_smoothing)
+    # A plain number also where NumPy's comes in, which a checkpoint could not be read with again.
+    seed = int(seed)
     checkpoint = None if checkpoint is None else Path(checkpoint)
     # Where the bar is wanted, TQDM_DISABLE may still say no.
     quiet = {} if progress and machine.rank == 0 else {"disable": True}
@@ -83,7 +83,7 @@ def fit(
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
-        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, label_smoothing, machine.precision, seed)
+        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed)
         groups = [dict(group) for group in optimizer.param_groups]
         is_one_cycle = schedule == "one-cycle"
         if is_one_cycle:
@@ -107,7 +107,7 @@ def fit(
             for epoch in range(len(rows), epochs):
                 _runtime.seed_generators(device, _runtime.mix(seed, epoch, machine.rank))
                 bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
-                row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, label_smoothing, bar)
+                row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
                 scores = Scores(None, None) if val is None else evaluate(machine.agreed(net), val, precision=precision)
                 if val is not None and not math.isfinite(scores.loss):
                     raise FloatingPointError(f"the validation loss became {scores.loss} after epoch {epoch + 1}")
@@ -129,7 +129,7 @@ def fit(
     return history
 
 
-def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, label_smoothing, bar) -> dict[str, Any]:
+def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar) -> dict[str, Any]:
     model.train()
     read_every = _READ_EVERY.get(machine.device.type, 50)
     unread, lrs, loss_sum, load_seconds = [], [], 0.0, 0.0
@@ -138,7 +138,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, labe
     step = 0
     for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
         load_seconds += time.perf_counter() - mark
-        loss, right = machine.score(model, X, y, label_smoothing)
+        loss, right = machine.score(model, X, y)
         # The mean over the whole batch, wherever its parts are; DistributedDataParallel averages over the processes.
         count = machine.total(torch.full_like(right, len(y)))
         scaler.scale(loss * machine.world_size / count).backward()

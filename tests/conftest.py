@@ -1,5 +1,6 @@
 """Options and fixtures that the tests share."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,11 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out the notebooks that train")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # For the notebooks' kernels, where make has not set it: sums depend on the number of threads.
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ def bench(root, *arguments):
 def report(root, tmp_path_factory):
     path = tmp_path_factory.mktemp("benchmark") / "bench.json"
     small = ("--images", "150", "--repetitions", "1", "--compile")
-    done = bench(root, "--only", "lenet,corr2d,loading", *small, "--json", str(path))
+    done = bench(root, "--only", "lenet,peak,corr2d,loading,import", *small, "--json", str(path))
     assert done.returncode == 0, done.stderr
     assert path.with_suffix(".md").read_text() in done.stdout
     return json.loads(path.read_text()), done.stdout
@@ -34,16 +34,21 @@ def test_rows(report):
     assert (content["schema"], content["version"]) == ("d2lcnn.benchmark", 1)
     assert content["settings"] == {"repetitions": 1, "images": 150, "compile": True}
     assert content["machine"]["device"] == "CPU" and content["machine"]["threads"] >= 1
+    assert {"date", "code", "d2l", "torch"} <= set(content["machine"])
+    # One for each precision that the training uses here.
+    peaks = len({"fp32", content["rows"][0]["precision"]})
     found = [(row["benchmark"], row["unit"], row["ours"], row["theirs"]) for row in content["rows"]]
     assert found == [
         ("lenet", "images/s", "d2lcnn.fit", "d2l.Trainer"),
         ("lenet", "GFLOP/s", "d2lcnn.fit", "peak"),
         ("lenet", "images/s", "d2lcnn.fit, compiled", "d2l.Trainer"),
         ("lenet", "GFLOP/s", "d2lcnn.fit, compiled", "peak"),
+        *[("peak", "GFLOP/s", "convolution", "matmul")] * peaks,
         ("corr2d", "s", "corr2d_im2col", "F.conv2d"),
         ("corr2d", "s", "corr2d_im2col", "d2l.corr2d"),
-        ("loading", "images/s", "ImageData", "d2l.FashionMNIST"),
-        ("loading", "images/s", "ImageData", "d2l.FashionMNIST"),
+        *[("loading", "images/s", "ImageData", "d2l.FashionMNIST")] * 2,
+        ("import", "s", "d2lcnn", "torch"),
+        ("import", "s", "d2lcnn", "d2l.torch"),
     ]
     for row in content["rows"]:
         assert len(row["our_values"]) == len(row["their_values"]) == 1
@@ -52,18 +57,36 @@ def test_rows(report):
 
 
 def test_both_sides_do_the_same_work(report):
-    rows = [row for row in report[0]["rows"] if row["benchmark"] != "corr2d"]
+    rows = [row for row in report[0]["rows"] if row["benchmark"] in ("lenet", "loading")]
     assert all(row["our_images"] == row["their_images"] == 150 and row["batch_size"] == 128 for row in rows)
     lenet = [row for row in rows if row["benchmark"] == "lenet"]
     assert [row["compiled"] for row in lenet] == [False, False, True, True]
     # Two convolutions, 6 x 28 x 28 x 25 and 16 x 10 x 10 x 150, and three linear layers.
     assert {row["macs"] for row in lenet} == {117_600 + 240_000 + 48_000 + 10_080 + 840}
+    # The gradient of the input of the first layer is not needed.
+    speed, work = lenet[:2]
+    per_image = 2 * (3 * 416_520 - 117_600) / 1e9
+    assert work["our_values"] == pytest.approx([per_image * value for value in speed["our_values"]])
 
 
 def test_ratio_says_how_many_times_as_fast(report):
     for row in report[0]["rows"]:
         ours, theirs = row["our_median"], row["their_median"]
         assert row["ratio"] == pytest.approx(theirs / ours if row["unit"] == "s" else ours / theirs)
+
+
+def test_what_is_computed_of_the_measurements(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    import run
+
+    # The median of the ratios; the ratio of the medians would be 3 / 2.
+    assert run.row("a row", "images/s", "a", "b", {"a": [1, 4, 3], "b": [1, 2, 6]})["ratio"] == 1
+    order = []
+    run.take_turns({name: lambda name=name: order.append(name) for name in "ab"}, 3)
+    assert "".join(order) == "abbaab"
+    monkeypatch.setattr(run, "stopwatch_many", lambda call, device: [1.0])
+    peaks = {"matmul": 2 * 2048**3 / 1e9, "convolution": 2 * 16 * (256 * 26 * 5) ** 2 / 1e9}
+    assert run.peaks("fp32", "cpu") == pytest.approx(peaks)
 
 
 def test_table(report):

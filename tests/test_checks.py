@@ -78,6 +78,12 @@ def slim(c1=64, c2=(48, 128), c3=(8, 32), c4=32):
     return d2lcnn.Inception(192, c1, c2, c3, c4)
 
 
+def without_pooling():
+    block = slim(c2=(32, 96), c4=64)
+    block.p4_1 = nn.Identity()
+    return block
+
+
 def strided(*args, halve=True, pool=False, relu=True, kernel=3):
     num_convs, c_in, c_out = args
     layers = []
@@ -208,6 +214,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("2.4", lambda X, K: d2lcnn.corr2d(X, K, padding=(len(K) - 1) // 2), "5 by 6 input"),
         ("3.1", 64 * 3 * 7 * 7, "bias"),
         ("3.2", torch.tensor([0.299, 0.587, 0.114]), "(1, 3, 1, 1)"),
+        ("3.2", torch.tensor([0.3, 0.59, 0.11]).reshape(1, 3, 1, 1), "one red, one green and one blue"),
         ("3.2", torch.full((1, 3, 1, 1), 1 / 3), "one red, one green and one blue"),
         ("3.3", lambda linear, X: linear(X.permute(1, 2, 0)), "shape (3, 2, 4)"),
         ("3.3", lambda linear, X: linear(X.reshape(8, 3)).T.reshape(2, 2, 4), "back"),
@@ -301,6 +308,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("9.5", slim(c2=(96, 128)), "155,752 parameters"),
         ("9.5", slim(c4=16), "add up to 256"),
         ("9.5", nn.Conv2d(192, 256, 1), "no 3x3 convolution"),
+        ("9.5", without_pooling(), "no maximum pooling"),
         ("10.1", 187, "Four numbers for each parameter"),
         ("10.1", 748235936, "four bytes for each number"),
         ("10.2", lambda n: 1 / math.comb(2 * n, n), "On n = 1"),

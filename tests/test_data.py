@@ -50,7 +50,8 @@ def test_pixels_and_labels_equal_the_files(fashion):
     assert np.array_equal(fashion.images.numpy(), images.reshape(70000, 1, 28, 28))
     assert np.array_equal(fashion.labels.numpy(), labels)
     assert fashion.images.dtype == torch.uint8 and fashion.labels.dtype == torch.int64
-    assert fashion.classes[:2] == ("t-shirt", "trouser") and fashion.classes[9] == "ankle boot"
+    names = "t-shirt, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot"
+    assert fashion.classes == tuple(names.split(", "))
     assert len(fashion) == 70000 and "55000 train, 5000 validation, 10000 test" in repr(fashion)
 
 
@@ -343,10 +344,30 @@ def test_brightness_contrast_saturation():
     torch.testing.assert_close(after, grey / 2 + 64, rtol=0, atol=1.0)
 
 
+@pytest.mark.parametrize(("option", "purpose"), [("brightness", 4), ("contrast", 5), ("saturation", 6)])
+def test_colours_move_by_a_factor_of_their_own(option, purpose):
+    index = torch.arange(300)
+    X = torch.tensor([[60, 90], [120, 100], [60, 110]], dtype=torch.uint8).view(1, 3, 1, 2).expand(300, -1, -1, -1)
+    Y = Augment(flip=False, shift=0, **{option: 0.4})(X, index, seed=3, epoch=2)
+    uniform = (_random_bits(index * 16 + purpose, 3, 2) >> 40 & 0xFFFFFF) / 2**24
+    factor = (0.6 + 0.8 * uniform).view(-1, 1, 1, 1)
+    luma = 0.299 * X[:, :1] + 0.587 * X[:, 1:2] + 0.114 * X[:, 2:]
+    start = {"brightness": 0 * luma, "contrast": luma.mean((1, 2, 3), keepdim=True), "saturation": luma}[option]
+    assert (Y - (start + factor * (X - start))).abs().max() < 0.51
+
+
+def test_which_images_are_mirrored():
+    index = torch.arange(300)
+    X = torch.tensor([1, 2], dtype=torch.uint8).expand(300, 1, 1, 2)
+    mirrored = Augment(flip=True, shift=0)(X, index, seed=3, epoch=2)[:, 0, 0, 0] == 2
+    assert mirrored.equal((_random_bits(index * 16 + 1, 3, 2) >> 40 & 0xFFFFFF) < 2**23)
+
+
 def test_validation_is_never_augmented():
     data = toy()
     list(data.train(8, augment=COLOURFUL))
-    assert data.validation().augment is None and data.test().augment is None
+    for name, batches in (("validation", data.validation()), ("test", data.test())):
+        assert identities(data, torch.cat([X for X, _ in batches])) == data.splits[name].tolist()
 
 
 # Errors and drawing

@@ -7,8 +7,10 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from d2lcnn import _runtime
+from d2lcnn.training import fit
 
 # 33 examples for training in batches of 16: the second process's share of the last batch is empty.
 WORKER = """
@@ -38,9 +40,8 @@ def die(layer, X):
 
 if job == "die":
     net[0].register_forward_pre_hook(die)
-train = [(torch.zeros(2, 1, 8, 8), torch.zeros(2).long())] if job == "list" else data.train(16)
-path = None if job == "list" else f"{folder}/checkpoint"
-history = fit(net, train, data.validation(2), epochs=3, optimizer=optimizer, checkpoint=path, device="cpu")
+options = {"epochs": 3, "optimizer": optimizer, "checkpoint": f"{folder}/checkpoint", "device": "cpu"}
+history = fit(net, data.train(16), data.validation(2), **options)
 result = {"net": net.state_dict(), "rows": history.rows, "grads": grads, "seen": seen}
 torch.save(result | {"test": list(evaluate(net, data.test(4)))}, f"{folder}/result{rank}")
 print("done")
@@ -100,6 +101,8 @@ def test_two_processes_equal_one(worker, one, tmp_path):
     processes = list(start_two(worker, tmp_path / "two", "train"))
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
+    # TQDM_DISABLE is heeded, also where the bar is wanted.
+    assert not any("batch/s" in errors for _, errors in outputs)
 
     two = [result(tmp_path / "two", rank) for rank in (0, 1)]
     assert len(one["grads"]) == 9
@@ -148,10 +151,13 @@ def test_a_process_that_dies_ends_the_run(worker, one, tmp_path):
     close(curve(two["rows"]), curve(one["rows"]))
 
 
-def test_batches_that_cannot_be_shared(tmp_path):
-    machine = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
+def test_batches_that_cannot_be_shared(monkeypatch):
+    two = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
     with pytest.raises(ValueError, match="must be batches of an ImageData"):
-        _runtime.check_shareable(machine, [], None)
+        _runtime.check_shareable(two, [], None)
+    monkeypatch.setattr(_runtime.Machine, "of", lambda *_: two)
+    with pytest.raises(ValueError, match="must be batches of an ImageData"):
+        fit(nn.Linear(2, 3), [(torch.zeros(4, 2), torch.zeros(4).long())], epochs=1, lr=0.1, device="cpu")
     _runtime.check_shareable(_runtime.Machine(torch.device("cpu"), torch.float32, "fp32"), [], None)
 
 
@@ -170,3 +176,14 @@ def test_joins_only_under_torchrun(monkeypatch):
     _runtime.join_processes(device)
     _runtime.join_processes(torch.device("cuda", 0))
     assert joined == [("gloo",), ("nccl",)]
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    _runtime.join_processes(device)
+    assert len(joined) == 2
+
+
+def test_buffers_are_those_of_the_first_process(monkeypatch):
+    sent, net = [], nn.BatchNorm1d(2)
+    monkeypatch.setattr(torch.distributed, "broadcast", lambda tensor, source: sent.append((tensor, source)))
+    machine = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
+    assert machine.agreed(net) is net
+    assert [source for _, source in sent] == [0, 0, 0] and sent[0][0] is net.running_mean

@@ -34,12 +34,31 @@ def padding_counts_both_sides():
 def strided_output_is_rounded_down():
     for n, k, p, s in ((8, 3, 1, 2), (224, 11, 0, 4), (10, 4, 2, 3)):
         X, K = torch.rand(1, 1, n, n), torch.rand(1, 1, k, k)
-        assert F.conv2d(X, K, padding=p, stride=s).shape[2] == (n + 2 * p - k + s) // s
+        rounded = (n + 2 * p - k + s) // s
+        assert F.conv2d(X, K, padding=p, stride=s).shape[2] == d2lcnn.output_size(n, k, p, s) == rounded
+
+
+def output_channels_come_first():
+    weight = nn.Conv2d(2, 3, (4, 5)).weight
+    assert weight.shape == (3, 2, 4, 5)
+    assert d2lcnn.corr2d_multi_in_out(torch.rand(2, 6, 6), weight.detach()).shape == (3, 3, 2)
+
+
+def the_order_of_flattening_does_not_matter():
+    torch.manual_seed(0)
+    X, order, linear = torch.rand(4, 1, 6, 6), torch.randperm(36), nn.Linear(36, 3)
+    flat = d2lcnn.FlattenLayer()(X)
+    torch.testing.assert_close(F.linear(flat[:, order], linear.weight[:, order], linear.bias), linear(flat))
+
+
+def maximum_pooling_of_nine_numbers():
+    assert d2lcnn.pool2d(torch.arange(9.0).reshape(3, 3), 2, stride=1).tolist() == [[4, 5], [7, 8]]
 
 
 def pooling_pads_with_minus_infinity():
     X = torch.full((1, 1, 2, 2), -1.0)
     assert nn.MaxPool2d(3, stride=1, padding=1)(X).max() == -1
+    assert d2lcnn.pool2d(X[0, 0], 3, padding=1, stride=1).max() == -1
 
 
 def pooling_gives_some_invariance_and_convolution_is_equivariant():
@@ -63,6 +82,19 @@ def augmentation_is_done():
     variants = [augment(X, torch.arange(2), seed=0, epoch=epoch) for epoch in range(4)]
     assert all(Y.shape == X.shape and not torch.equal(Y, X) for Y in variants)
     assert not torch.equal(variants[0], variants[1])
+
+
+def what_the_notes_lost_is_here():
+    assert d2lcnn.corr2d(torch.arange(9.0).reshape(3, 3), torch.arange(4.0).reshape(2, 2)).tolist() == [
+        [19, 25],
+        [37, 43],
+    ]
+    assert all(variants["mini"].recipe.epochs for variants in nets.NETWORKS.values())
+
+
+def alexnets_channels_grow_once_after_the_second_convolution():
+    channels = [layer.out_channels for layer in d2lcnn.AlexNet().conv if isinstance(layer, nn.Conv2d)]
+    assert channels == [96, 256, 384, 384, 256]
 
 
 def alexnets_last_convolution_has_256_channels():
@@ -89,6 +121,12 @@ def alexnets_linear_layers_take_172_megabytes():
 def alexnets_linear_layers_do_little_work():
     trace, parameters, macs = shares_of_alexnets_linear_layers()
     assert round(parameters / trace.parameters, 2) == 0.92 and macs / trace.macs < 0.05
+
+
+def the_first_convolution_of_a_vgg_block_differs():
+    layers = d2lcnn.vgg_block(3, 2, 4)
+    assert [type(layer).__name__ for layer in layers] == ["Conv2d", "ReLU"] * 3 + ["MaxPool2d"]
+    assert [layer.in_channels for layer in layers if isinstance(layer, nn.Conv2d)] == [2, 4, 4]
 
 
 def vgg_pools_two_by_two():
@@ -119,6 +157,10 @@ def nins_last_relu_can_be_left_off():
     assert logits.grad.abs().max() == 0
 
 
+def nin_has_no_fully_connected_layer():
+    assert not [layer for layer in d2lcnn.nin().modules() if isinstance(layer, nn.Linear)]
+
+
 def nins_second_convolution_pads_by_two():
     assert shapes(d2lcnn.nin(), torch.rand(1, 1, 224, 224))[4] == (256, 26, 26)
 
@@ -135,20 +177,27 @@ def googlenets_second_stage_has_two_relus():
 
 
 PINS = {
+    "the notes, cross-correlation and training": what_the_notes_lost_is_here,
     "the notes, padding": padding_counts_both_sides,
     "the notes, stride": strided_output_is_rounded_down,
-    "older documentation of `nn.MaxPool2d`": pooling_pads_with_minus_infinity,
+    "the notes, convolutional or fully connected": output_channels_come_first,
+    "the notes, flattening": the_order_of_flattening_does_not_matter,
+    "the notes, pooling's figure": maximum_pooling_of_nine_numbers,
+    "the notes; older documentation of `nn.MaxPool2d`": pooling_pads_with_minus_infinity,
     "many texts": pooling_gives_some_invariance_and_convolution_is_equivariant,
     "the notes, LeNet": only_lenets_second_convolution_takes_four,
     "the notes, AlexNet": augmentation_is_done,
+    "the notes, AlexNet's channels": alexnets_channels_grow_once_after_the_second_convolution,
     "the notes, AlexNet's figure": alexnets_last_convolution_has_256_channels,
     "the notes, AlexNet's code": alexnets_first_convolution_has_no_padding,
     "some texts on AlexNet's memory": alexnets_linear_layers_take_172_megabytes,
     "some texts on AlexNet's work": alexnets_linear_layers_do_little_work,
+    "the notes, VGG's block": the_first_convolution_of_a_vgg_block_differs,
     "the notes, VGG's figure": vgg_pools_two_by_two,
-    "the notes, VGG's code": the_letter_is_an_l,
+    "the notes, code in general": the_letter_is_an_l,
     "some texts on VGG": vggs_layers_differ_in_parameters,
-    "the notes, NiN; many published versions": nins_last_relu_can_be_left_off,
+    "many published versions of NiN": nins_last_relu_can_be_left_off,
+    "the notes, NiN's summary": nin_has_no_fully_connected_layer,
     "the notes, NiN's figure": nins_second_convolution_pads_by_two,
     "the notes, NiN's code": nins_block_has_three_convolutions_and_dropout_a_half,
     "the notes, GoogLeNet's second stage": googlenets_second_stage_has_two_relus,

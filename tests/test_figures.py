@@ -82,6 +82,22 @@ def test_grids_hold_the_numbers(shown, draw, holds):
             assert number in found
 
 
+def test_numbers_stand_in_their_cells(shown):
+    _, ax = plt.subplots()
+    figures.draw_grid(ax, torch.arange(6.0).reshape(2, 3), origin=(4, 1))
+    found = {tuple(map(int, text.get_position())): text.get_text() for text in ax.texts}
+    assert found == {(4 + c, 1 + r): str(3 * r + c) for r in range(2) for c in range(3)}
+
+
+def test_im2col_has_a_column_for_each_window(shown):
+    X = torch.arange(12.0).reshape(3, 4)
+    figures.show_im2col(X, K)
+    found = texts(shown[0])
+    after = {sign: found[found.index(sign) + 1 :] for sign in "×="}
+    assert after["×"][:24] == numbers(F.unfold(X[None, None], 2)[0])
+    assert after["="][:6] == numbers(F.conv2d(X[None, None], K[None, None]))
+
+
 def test_the_equation_below_a_window_is_right(shown):
     figures.show_correlation(X, K, at=(1, 0))
     assert "3×0 + 4×1 + 6×2 + 7×3 = 37" in texts(shown[0])
@@ -96,6 +112,8 @@ def test_the_window_and_the_padding_are_marked(shown):
     strong = {patch.get_xy() for patch in padded if patch.get_facecolor()[3] > 0.5}
     assert strong == {(2, 0), (3, 0), (2, 1), (3, 1)}
     assert sum(patch.get_linestyle() == "--" for patch in padded) == 25 - 9
+    # After the 25 elements of X and the 4 of K: those of Y.
+    assert [patch.get_facecolor()[3] > 0.5 for patch in cells[29:]] == [False, True, False, False]
 
 
 @pytest.mark.parametrize("at", [(2, 0), (0, -1)])
@@ -138,6 +156,10 @@ def test_images(shown):
     grey, colour = torch.rand(5, 1, 8, 8), torch.randint(0, 256, (3, 6, 4), dtype=torch.uint8)
     figures.show_images(grey, list("abcde"), columns=3)
     figures.show_images([grey[0], colour, torch.randn(4, 4)], signed=True)
+    _, photo, other = (axes.images[0] for axes in shown[1].axes[:3])
+    assert torch.equal(torch.as_tensor(photo.get_array().data), colour.permute(1, 2, 0))
+    low, high = other.get_clim()
+    assert low == -high < 0
     drawn = [ax for ax in shown[0].axes if ax.images]
     assert [ax.get_title() for ax in drawn] == list("abcde")
     for ax, picture in zip(drawn, grey):

@@ -118,6 +118,14 @@ def test_documented_shapes():
     ]
 
 
+def test_documented_shapes_within_googlenets_stages():
+    traced = d2lcnn.trace(nets.googlenet(), (1, 1, 96, 96))
+    assert traced["b1.0"].shape == (1, 64, 48, 48) and traced["b2.2"].shape == (1, 192, 24, 24)
+    branches = {"p1_1": 64, "p2_1": 96, "p2_2": 128, "p3_1": 16, "p3_2": 32, "p4_1": 192, "p4_2": 32}
+    for name, channels in branches.items():
+        assert traced[f"b3.0.{name}"].shape == (1, channels, 12, 12)
+
+
 def test_lenet_takes_the_pixels_in_any_shape():
     net = nets.lenet().eval()
     X = torch.rand(3, 1, 28, 28)
@@ -595,6 +603,8 @@ def test_recipes_are_frozen_and_checked():
     recipe = nets.Recipe(input_size=28, epochs=2, lr=0.1, flip=True)
     assert recipe.augment == {"flip": True, "shift": 0, "brightness": 0.0}
     assert nets.Recipe(28, 1, 0.1).augment is None
+    recipe = nets.Recipe(28, 2, 0.1, weight_decay=0.2, precision="fp32")
+    assert recipe.training == {"epochs": 2, "lr": 0.1, "weight_decay": 0.2, "precision": "fp32"}
     with pytest.raises(FrozenInstanceError):
         recipe.lr = 1
     bad = {
@@ -603,7 +613,6 @@ def test_recipes_are_frozen_and_checked():
         "lr": -1,
         "batch_size": 0,
         "weight_decay": -1,
-        "label_smoothing": 1,
         "shift": -1,
         "brightness": 2,
         "precision": "int8",
@@ -612,6 +621,38 @@ def test_recipes_are_frozen_and_checked():
     for name, value in bad.items():
         with pytest.raises(ValueError, match=f"{name} must be"):
             nets.Recipe(**({"input_size": 28, "epochs": 1, "lr": 0.1} | {name: value}))
+
+
+DROPOUT = {
+    ("alexnet", "full"): [0.5, 0.5],
+    ("alexnet", "mini"): [0.2, 0.2],
+    ("vgg", "full"): [0.5, 0.5],
+    ("vgg", "mini"): [0.2, 0.2],
+    ("nin", "full"): [0.5],
+    ("nin", "mini"): [0.0],
+}
+
+
+@pytest.mark.parametrize("size", ["full", "mini"])
+@pytest.mark.parametrize("name", nets.NETWORKS)
+def test_how_variants_start(name, size):
+    net = nets.network(name, size)
+    layers = [layer for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    if name == "lenet":
+        assert layers[0].weight.std() > 0.3  # 0.43 by glorot_init, 0.12 by torch
+    else:
+        assert not any(layer.bias.any() for layer in layers)  # as he_init leaves them, and torch does not
+    assert [layer.p for layer in net.modules() if isinstance(layer, nn.Dropout)] == DROPOUT.get((name, size), [])
+    if name == "nin":
+        assert isinstance(net[7][-1], nn.Conv2d)
+
+
+def test_full_recipes():
+    recipes = {name: variants["full"].recipe for name, variants in nets.NETWORKS.items()}
+    assert recipes.pop("lenet") == nets.NETWORKS["lenet"]["mini"].recipe
+    for name, recipe in recipes.items():
+        size = 96 if name == "googlenet" else 224
+        assert recipe == nets.Recipe(input_size=size, epochs=10, lr=1e-3, weight_decay=0.05, flip=True)
 
 
 # What else the book relies on.

@@ -62,6 +62,13 @@ def test_everything_public_is_there_and_documented():
         _ = d2lcnn.corr3d
 
 
+def test_fast_leaves_out_what_trains():
+    # Not the options of pyproject.toml, with which it would clear the temporary folder of this run.
+    options = ["-o", "addopts=--nbval", "--fast", "--collect-only", "-q", "tests/test_project.py", "book"]
+    found = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, capture_output=True, text=True).stdout
+    assert "01-convolution.ipynb" in found and "05-lenet.ipynb" not in found
+
+
 def test_environment_yml_is_the_lock():
     assert (ROOT / "environment.yml").read_text() == lock.environment_yml((ROOT / "requirements.lock").read_text())
 

@@ -4,11 +4,15 @@ import copy
 import json
 import os
 import re
+from dataclasses import asdict
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 
-from d2lcnn import records
+import d2lcnn
+from d2lcnn import nets, records
+from d2lcnn.data import fashion_mnist
 
 PATHS = sorted(records.FOLDER.glob("*.json"))
 
@@ -39,8 +43,24 @@ def make_record(seed=0, epochs=2, **changes):
 
 
 def test_every_record_of_the_package():
+    assert d2lcnn.records is records
     found = records.read()
     assert [records.name(record) for record in found] == [path.name for path in PATHS]
+
+
+@pytest.mark.parametrize("record", records.read(), ids=records.name)
+def test_records_are_of_todays_recipes_and_data(record):
+    recipe = nets.variant(record["network"], record["variant"]).recipe
+    assert record["recipe"] | {"precision": "auto"} == asdict(recipe)
+    assert record["data"] == fashion_mnist.SHA256
+
+
+@pytest.mark.parametrize("network", nets.NETWORKS)
+def test_minis_pass_with_three_deviations_to_spare(network):
+    found = records.select(network=network, variant="mini")
+    assert {record["seed"] for record in found} >= {0, 1, 2, 3, 4}
+    accuracies = [record["test_accuracy"] for record in found]
+    assert mean(accuracies) - 3 * stdev(accuracies) >= 0.90
 
 
 # The schema

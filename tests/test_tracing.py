@@ -294,6 +294,7 @@ class Calling(nn.Module):
         (Calling(lambda x, p: x * p, 8, 1, 1), (2, 1, 5, 5)),
         (nn.Sequential(nn.Conv2d(1, 8, 3), nn.GLU(1), nn.Conv2d(4, 4, 3)), (1, 1, 9, 9)),
         (Calling(lambda x, p: nn.functional.max_pool2d(x, 2, return_indices=True)[0]), (2, 3, 8, 8)),
+        (nn.MaxPool2d(2, ceil_mode=True), (1, 1, 5, 5)),
     ],
 )
 def test_shapes_that_are_easily_got_wrong(net, shape):
@@ -309,11 +310,17 @@ def test_shapes_that_are_easily_got_wrong(net, shape):
         (nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), (784,), r"Flatten\) gets \(784,\)"),
         (Calling(lambda x, p: sum(x for _ in range(x.shape[1]))), (1, 2, 3, 3), "without branches or loops"),
         (nn.Bilinear(3, 3, 2), (1, 3), "it needs 'input2' too"),
+        (nn.MaxPool2d(2, padding=2), (1, 1, 9, 9), "half its window"),
     ],
 )
 def test_what_torch_refuses_is_refused(net, shape, message):
     with pytest.raises(ValueError, match=message):
         trace(net, shape)
+
+
+def test_a_linear_function_counts():
+    traced = trace(Calling(F.linear, 3, 9), (2, 9))
+    assert (traced.macs, traced.parameters) == (2 * 3 * 9, 27)
 
 
 def test_fields_that_are_easily_got_wrong():

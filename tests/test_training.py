@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 
 from d2lcnn import _runtime, training
-from d2lcnn.data import ImageData
+from d2lcnn.data import Augment, ImageData
 from d2lcnn.history import History
 from d2lcnn.training import Scores, evaluate, fit
 
@@ -93,8 +94,7 @@ def interrupt(X):
 # What is computed
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_fit_is_the_loop_one_would_write(smoothing):
+def test_fit_is_the_loop_one_would_write():
     net, train = make_net(), batches()
     expected = copy.deepcopy(net).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(expected.parameters(), lr=0.05, weight_decay=0.3, fused=True)
@@ -103,7 +103,7 @@ def test_fit_is_the_loop_one_would_write(smoothing):
     for _ in range(2):
         total = 0.0
         for X, y in train:
-            loss = F.cross_entropy(expected(X), y, label_smoothing=smoothing)
+            loss = F.cross_entropy(expected(X), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -111,7 +111,7 @@ def test_fit_is_the_loop_one_would_write(smoothing):
             total += loss.item() * len(y)
         losses.append(total / 19)
 
-    history = run(net, train, lr=0.05, weight_decay=0.3, label_smoothing=smoothing, precision="fp32")
+    history = run(net, train, lr=0.05, weight_decay=0.3, precision="fp32")
 
     for name, value in expected.state_dict().items():
         torch.testing.assert_close(net.state_dict()[name], value, rtol=1e-4, atol=1e-6)
@@ -190,6 +190,19 @@ def test_gradients_that_are_there_already_do_not_count():
     assert all(p.grad is None for p in net.parameters())
 
 
+def test_each_epoch_of_each_process_draws_anew(monkeypatch):
+    keys = []
+    monkeypatch.setattr(_runtime, "mix", lambda *key: keys.append(key) or 0)
+    run(make_net(), batches(), epochs=3, seed=7)
+    assert keys == [(7, 0, 0), (7, 1, 0), (7, 2, 0)]
+
+
+def test_running_statistics_are_of_training_batches_alone():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3))
+    run(net, batches(), batches())
+    assert net[1].num_batches_tracked == 2 * 3
+
+
 def test_a_loader_that_counts_its_epochs_is_no_image_data():
     class Counting(list):
         epoch = 0
@@ -198,10 +211,9 @@ def test_a_loader_that_counts_its_epochs_is_no_image_data():
 
 
 def test_numbers_of_numpy_are_as_good(tmp_path):
-    expected, _ = checkpointed(tmp_path / "plain", seed=3, label_smoothing=0.5)
-    numbers = {"seed": np.int64(3), "label_smoothing": np.float64(0.5)}
+    expected, _ = checkpointed(tmp_path / "plain", seed=3)
     for _ in range(2):
-        net, _ = checkpointed(tmp_path / "numpy", **numbers)
+        net, _ = checkpointed(tmp_path / "numpy", seed=np.int64(3))
         assert same_bits(weights(net), weights(expected))
     data = image_data()
     assert torch.equal(next(iter(data.train(16, seed=np.int64(2))))[1], next(iter(data.train(16, seed=2)))[1])
@@ -243,20 +255,57 @@ def test_precision_is_used_and_recorded(precision):
     assert not same_bits(before, weights(net)) and math.isfinite(history.last["loss"])
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_validation_and_evaluate_compute_as_told(precision, dtype):
+    net, dtypes = make_net(), []
+    net[0].register_forward_hook(lambda layer, X, Y: dtypes.append(Y.dtype))
+    run(net, batches(), batches((5,)), epochs=1, precision=precision)
+    validated = dtypes[-1]
+    evaluate(net, batches((5,)), precision=precision)
+    assert validated == dtypes[-1] == dtype
+
+
+def test_losses_are_summed_in_float32():
+    net, (X, y) = make_net(), batches((64,))[0]
+    machine = _runtime.Machine.of(net, torch.device("cpu"), "bf16")
+    assert machine.score(net, X, y)[0].dtype == torch.float32
+
+
 def test_precision_rule(monkeypatch):
     cpu, cuda, mps = (torch.device(name) for name in ("cpu", "cuda:0", "mps"))
 
     def rule(device, **facts):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: facts, raising=False)
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: facts.get("bf16", False))
+        bf16 = facts.get("bf16", False)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or bf16
+        )
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: facts.get("capability", (0, 0)))
         return _runtime.Machine.of(make_net(), device, "auto").precision
 
     assert rule(cpu, avx512_bf16=True) == rule(cpu, amx_bf16=True) == "bf16"
     assert rule(cpu, avx512_bf16=False) == rule(mps) == "fp32"
     assert rule(cuda, bf16=True, capability=(8, 0)) == "bf16"
-    assert rule(cuda, capability=(7, 5)) == "fp16"
+    assert rule(cuda, capability=(7, 5)) == rule(cuda, capability=(7, 0)) == "fp16"
     assert rule(cuda, capability=(6, 1)) == "fp32"
+
+
+def test_each_process_has_its_own_gpu(monkeypatch):
+    chosen = []
+    for name, value in (("is_available", lambda: True), ("current_device", lambda: 1), ("set_device", chosen.append)):
+        monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert _runtime.find_device(None) == _runtime.find_device("cuda") == torch.device("cuda", 1)
+    assert _runtime.find_device("cuda:3") == chosen[-1] == torch.device("cuda", 3)
+    for name, value in (("RANK", "5"), ("LOCAL_RANK", "2"), ("WORLD_SIZE", "8")):
+        monkeypatch.setenv(name, value)
+    assert _runtime.find_device(None) == chosen[-1] == torch.device("cuda", 2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert _runtime.find_device(None).type == "cpu"
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert _runtime.find_device(None).type == "mps"
 
 
 def test_float64_net():
@@ -503,7 +552,6 @@ def wrong_arguments():
     yield net, {"lr": -1}, "lr must be above 0, got -1"
     yield net, {"lr": math.nan}, "lr must be above 0, got nan"
     yield other, {"optimizer": sgd}, "optimizer must be of this net's parameters"
-    yield net, {"label_smoothing": 1.5}, "label_smoothing must be .* got 1.5"
     yield net, {"schedule": "cosine"}, "schedule must be .*'cosine'"
     yield net, {"schedule": LambdaLR(sgd, lambda step: 1)}, "schedule must be of the optimizer given"
     yield net, {"optimizer": sgd, "schedule": ReduceLROnPlateau(sgd)}, "steps without a metric"
@@ -519,11 +567,30 @@ def test_wrong_arguments(net, options, message):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"seed": 0.5}, "seed must be a whole number, got 0.5"), ({"optimizer": "adam"}, "optimizer must be one of")],
+    [
+        ({"seed": 0.5}, "seed must be a whole number, got 0.5"),
+        ({"optimizer": "adam"}, "optimizer must be one of"),
+        ({"optimizer": torch.optim.LBFGS(make_net().parameters())}, "an LBFGS asks for several"),
+    ],
 )
 def test_arguments_of_the_wrong_type(options, message):
     with pytest.raises(TypeError, match=message):
         run(make_net(), batches(), **options)
+
+
+def test_evaluate_checks_its_batches():
+    ((X, y),) = batches((8,))
+    wrong = ((ValueError, (X, y + 3)), (ValueError, (X, y - 3)), (TypeError, (X.int(), y)))
+    for error, batch in wrong:
+        with pytest.raises(error, match=r"y must lie in|X must be floating"):
+            evaluate(make_net(), [batch])
+
+
+def test_evaluate_keeps_no_graph():
+    net, enabled = make_net(), []
+    net.register_forward_hook(lambda *_: enabled.append(torch.is_grad_enabled()))
+    evaluate(net, batches())
+    assert enabled == [False] * 3
 
 
 def test_evaluate_without_examples():
@@ -532,6 +599,17 @@ def test_evaluate_without_examples():
 
 
 # History
+
+
+def test_loading_and_computing_are_told_apart():
+    class Slow(nn.Flatten):
+        def forward(self, X):
+            time.sleep(0.05 * self.training)
+            return super().forward(X)
+
+    history = run(nn.Sequential(Slow(), nn.Linear(64, 3)), batches((4,) * 5), epochs=1)
+    load, compute = history.last["load_seconds"], history.last["compute_seconds"]
+    assert compute > 0.24 and load < 0.5 * compute and history.seconds == pytest.approx(load + compute)
 
 
 def test_history():
@@ -656,6 +734,13 @@ def test_damaged_checkpoint_is_reported_and_not_used(tmp_path):
         checkpointed(path)
 
 
+def test_a_checkpoint_holds_no_objects(tmp_path):
+    # Were it read with weights_only=False, it would be one of another run.
+    torch.save({"recipe": {}, "rows": [Fraction(1, 2)]}, tmp_path / "run")
+    with pytest.raises(RuntimeError, match="is damaged"):
+        checkpointed(tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -663,7 +748,7 @@ def test_damaged_checkpoint_is_reported_and_not_used(tmp_path):
         ({"lr": 0.02}, r"optimizer\.0\.lr was 0\.01 and is 0\.02 now"),
         ({"seed": 1}, "seed was 0 and is 1 now"),
         ({"schedule": None}, "schedule was one-cycle"),
-        ({"label_smoothing": 0.1}, "label_smoothing was 0.0"),
+        ({"precision": "fp16"}, r"precision was \w+ and is fp16 now"),
         ({"net": make_net(classes=4)}, r"net\.4\.weight was \(3, 144\) and is \(4, 144\) now"),
         ({"net": nn.Sequential(nn.Flatten(), nn.Linear(64, 3))}, r"net\.1\.weight was None and is \(3, 64\) now"),
     ],
@@ -679,10 +764,12 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, options, message):
 
 def test_checkpoint_of_other_data_is_refused(tmp_path):
     path, data = tmp_path / "run", image_data()
-    run(make_net(), data.train(16), checkpoint=path)
-    for other in (data.train(20), data.train(16, seed=1), image_data(120).train(16)):
+    net = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16, 3))
+    run(net, data.train(16), checkpoint=path)
+    ours = (data.train(20), data.train(16, seed=1), data.train(16, size=9), data.train(16, augment=Augment(shift=1)))
+    for other in (*ours, image_data(120).train(16)):
         with pytest.raises(ValueError, match="is of another run"):
-            run(make_net(), other, checkpoint=path)
+            run(net, other, checkpoint=path)
 
 
 def test_checkpoint_needs_a_folder(tmp_path):

@@ -50,6 +50,7 @@ def is_stale(path: Path) -> bool:
 def execute(path: Path) -> None:
     """Run a notebook from its own folder and replace it atomically, outputs and hash stored."""
     notebook = nbformat.read(path, as_version=4)
+    os.environ.setdefault("OMP_NUM_THREADS", "2")  # sums depend on the number of threads
     os.environ["TQDM_DISABLE"] = "1"  # a live progress bar would be stored as a hundred lines
     resources = {"metadata": {"path": path.parent}}
     options = {"timeout": 900, "kernel_name": "python3", "coalesce_streams": True}

@@ -39,11 +39,9 @@ class AlexNet(nn.Module):
             nn.Conv2d(in_channels, c1, *stem),  # (N, 96, 54, 54)
             activation(),
             nn.MaxPool2d(3, 2),  # (N, 96, 26, 26)
-            # A smaller window; padding 2 keeps height and width.
-            nn.Conv2d(c1, c2, 5, 1, 2),  # (N, 256, 26, 26)
+            nn.Conv2d(c1, c2, 5, 1, 2),  # (N, 256, 26, 26): same padding from here on
             activation(),
             nn.MaxPool2d(3, 2),  # (N, 256, 12, 12)
-            # Three convolutions in a row, no pooling between them.
             nn.Conv2d(c2, c3, 3, 1, 1),  # (N, 384, 12, 12)
             activation(),
             nn.Conv2d(c3, c4, 3, 1, 1),  # (N, 384, 12, 12)
@@ -62,12 +60,11 @@ class AlexNet(nn.Module):
             nn.Linear(fc_hidden_units, num_classes),
         )
 
-    def forward(self, img: torch.Tensor) -> torch.Tensor:
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, num_classes) of a batch of images."""
-        feature = self.conv(img)  # (N, 256, 5, 5)
-        feature = feature.flatten(1)  # (N, 6400)
-        output = self.fc(feature)  # (N, num_classes)
-        return output
+        X = self.conv(X)  # (N, 256, 5, 5)
+        X = X.flatten(1)  # (N, 6400)
+        return self.fc(X)  # (N, num_classes)
 
 
 def alexnet_mini(num_classes: int = 10, in_channels: int = 1, input_size: int = 28) -> AlexNet:

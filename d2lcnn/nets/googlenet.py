@@ -30,15 +30,12 @@ class Inception(nn.Module):
         _check_length("c3", c3, 2)
         _check_positive(in_c=in_c, c1=c1, c2_reduction=c2[0], c2=c2[1], c3_reduction=c3[0], c3=c3[1], c4=c4)
         super().__init__()
-        # Branch 1: a 1x1 convolution.
+        # Three sizes of kernel, from 1x1 to 5x5; every layer keeps height and width.
         self.p1_1 = nn.Conv2d(in_c, c1, kernel_size=1)
-        # Branch 2: a 1x1 convolution that reduces the channels, then 3x3.
-        self.p2_1 = nn.Conv2d(in_c, c2[0], kernel_size=1)
+        self.p2_1 = nn.Conv2d(in_c, c2[0], kernel_size=1)  # fewer channels for the 3x3
         self.p2_2 = nn.Conv2d(c2[0], c2[1], kernel_size=3, padding=1)
-        # Branch 3: a 1x1 convolution that reduces the channels, then 5x5.
-        self.p3_1 = nn.Conv2d(in_c, c3[0], kernel_size=1)
+        self.p3_1 = nn.Conv2d(in_c, c3[0], kernel_size=1)  # and for the 5x5
         self.p3_2 = nn.Conv2d(c3[0], c3[1], kernel_size=5, padding=2)
-        # Branch 4: a 3x3 pooling that keeps height and width, then 1x1.
         self.p4_1 = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
         self.p4_2 = nn.Conv2d(in_c, c4, kernel_size=1)
 
@@ -51,7 +48,8 @@ class Inception(nn.Module):
         p3 = F.relu(self.p3_2(p3))  # (N, c3[1], H, W)
         p4 = self.p4_1(x)  # (N, in_c, H, W)
         p4 = F.relu(self.p4_2(p4))  # (N, c4, H, W)
-        return torch.cat((p1, p2, p3, p4), dim=1)  # (N, c1 + c2[1] + c3[1] + c4, H, W)
+        # (N, c1 + c2[1] + c3[1] + c4, H, W)
+        return torch.cat((p1, p2, p3, p4), dim=1)
 
 
 # The channels (c1, c2, c3, c4) of every Inception block, stage by stage.

@@ -25,7 +25,6 @@ class Recipe:
     lr: float
     batch_size: int = 128
     weight_decay: float = 0.0
-    label_smoothing: float = 0.0
     flip: bool = False
     shift: int = 0
     brightness: float = 0.0
@@ -38,16 +37,15 @@ class Recipe:
         for name in ("weight_decay", "shift"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
-        for name in ("label_smoothing", "brightness"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(self, name)!r}")
+        if not 0 <= self.brightness < 1:
+            raise ValueError(f"brightness must be at least 0 and below 1, got {self.brightness!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
     @property
     def training(self) -> dict[str, Any]:
         """The keyword arguments of `fit`."""
-        names = ("epochs", "lr", "weight_decay", "label_smoothing", "precision")
+        names = ("epochs", "lr", "weight_decay", "precision")
         return {name: getattr(self, name) for name in names}
 
     @property

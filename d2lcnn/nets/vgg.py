@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from torch import nn
@@ -18,13 +19,10 @@ def vgg_block(num_convs: int, in_channels: int, out_channels: int) -> nn.Sequent
     (N, in_channels, H, W) to (N, out_channels, H // 2, W // 2). Raises ValueError where a number is below 1.
     """
     _check_positive(num_convs=num_convs, in_channels=in_channels, out_channels=out_channels)
-    blk = []
-    for i in range(num_convs):
-        # The first convolution makes the whole change of channels.
-        blk.append(nn.Conv2d(in_channels if i == 0 else out_channels, out_channels, kernel_size=3, padding=1))
-        blk.append(nn.ReLU())
-    blk.append(nn.MaxPool2d(kernel_size=2, stride=2))
-    return nn.Sequential(*blk)
+    layers = []
+    for c in [in_channels] + [out_channels] * (num_convs - 1):
+        layers += [nn.Conv2d(c, out_channels, kernel_size=3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2))
 
 
 def vgg(
@@ -42,23 +40,18 @@ def vgg(
     Raises ValueError where a number is below 1 or a block does not take the channels that the one before it gives.
     """
     _check_arch(conv_arch, fc_features=fc_features, fc_hidden_units=fc_hidden_units, num_classes=num_classes)
-    net = nn.Sequential()
-    for i, (num_convs, in_channels, out_channels) in enumerate(conv_arch):
-        net.add_module("vgg_block_" + str(i + 1), vgg_block(num_convs, in_channels, out_channels))
-    net.add_module(
-        "fc",
-        nn.Sequential(
-            FlattenLayer(),
-            nn.Linear(fc_features, fc_hidden_units),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(fc_hidden_units, fc_hidden_units),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(fc_hidden_units, num_classes),
-        ),
+    blocks = {f"vgg_block_{k}": vgg_block(*numbers) for k, numbers in enumerate(conv_arch, 1)}
+    fc = nn.Sequential(
+        FlattenLayer(),
+        nn.Linear(fc_features, fc_hidden_units),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(fc_hidden_units, fc_hidden_units),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(fc_hidden_units, num_classes),
     )
-    return net
+    return nn.Sequential(OrderedDict(**blocks, fc=fc))
 
 
 # VGG-11 on images with one channel: (num_convs, in_channels, out_channels) of each block.
