@@ -39,7 +39,7 @@ class AlexNet(nn.Module):
             nn.Conv2d(in_channels, c1, *stem),  # (N, 96, 54, 54)
             activation(),
             nn.MaxPool2d(3, 2),  # (N, 96, 26, 26)
-            nn.Conv2d(c1, c2, 5, 1, 2),  # (N, 256, 26, 26): same padding from here on
+            nn.Conv2d(c1, c2, 5, 1, 2),  # (N, 256, 26, 26): same padding from here
             activation(),
             nn.MaxPool2d(3, 2),  # (N, 256, 12, 12)
             nn.Conv2d(c2, c3, 3, 1, 1),  # (N, 384, 12, 12)

@@ -30,9 +30,9 @@ class Inception(nn.Module):
         _check_length("c3", c3, 2)
         _check_positive(in_c=in_c, c1=c1, c2_reduction=c2[0], c2=c2[1], c3_reduction=c3[0], c3=c3[1], c4=c4)
         super().__init__()
-        # Three sizes of kernel, from 1x1 to 5x5; every layer keeps height and width.
+        # Kernels of three sizes; every layer keeps height and width.
         self.p1_1 = nn.Conv2d(in_c, c1, kernel_size=1)
-        self.p2_1 = nn.Conv2d(in_c, c2[0], kernel_size=1)  # fewer channels for the 3x3
+        self.p2_1 = nn.Conv2d(in_c, c2[0], kernel_size=1)  # fewer for the 3x3
         self.p2_2 = nn.Conv2d(c2[0], c2[1], kernel_size=3, padding=1)
         self.p3_1 = nn.Conv2d(in_c, c3[0], kernel_size=1)  # and for the 5x5
         self.p3_2 = nn.Conv2d(c3[0], c3[1], kernel_size=5, padding=2)

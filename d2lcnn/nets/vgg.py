@@ -40,7 +40,9 @@ def vgg(
     Raises ValueError where a number is below 1 or a block does not take the channels that the one before it gives.
     """
     _check_arch(conv_arch, fc_features=fc_features, fc_hidden_units=fc_hidden_units, num_classes=num_classes)
-    blocks = {f"vgg_block_{k}": vgg_block(*numbers) for k, numbers in enumerate(conv_arch, 1)}
+    blocks = {}
+    for k, numbers in enumerate(conv_arch, 1):
+        blocks[f"vgg_block_{k}"] = vgg_block(*numbers)
     fc = nn.Sequential(
         FlattenLayer(),
         nn.Linear(fc_features, fc_hidden_units),
