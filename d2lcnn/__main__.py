@@ -73,13 +73,13 @@ def _train(args: argparse.Namespace) -> int:
         args.record.mkdir(parents=True, exist_ok=True)
         if not os.access(args.record, os.W_OK):
             raise OSError(f"cannot write to {args.record}; --record DIR takes another folder")
+        # Nor is the code to be that which somebody edits meanwhile.
+        revision = _code_revision()
 
     data, size = FashionMNIST(), recipe.input_size
     augment = None if recipe.augment is None else Augment(**recipe.augment)
     train = data.train(recipe.batch_size, size=size, seed=args.seed, augment=augment)
     validation, test = data.validation(recipe.batch_size, size=size), data.test(recipe.batch_size, size=size)
-    # Before hours in which the code may go on.
-    revision = _code_revision()
     torch.manual_seed(args.seed)
     net = nets.network(args.net, args.variant)
     options = {"seed": args.seed, "device": device, "checkpoint": args.checkpoint, "progress": not args.quiet}
