@@ -35,7 +35,7 @@ import torch.nn.functional as F
 
 import d2lcnn
 from d2lcnn import _runtime
-from d2lcnn.__main__ import _code_revision
+from d2lcnn.__main__ import _code_revision, _cpu_name
 from d2lcnn.nets import variant
 
 BATCH_SIZE = 128
@@ -340,12 +340,9 @@ BENCHMARKS |= {"peak": bench_peak, "corr2d": bench_corr2d, "loading": bench_load
 
 def machine(device: str) -> dict[str, Any]:
     """Where the numbers are from."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-        "cpu": f"{cpu}, {os.cpu_count()} cores",
+        "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
         "threads": torch.get_num_threads(),
         "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),

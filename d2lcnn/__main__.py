@@ -66,7 +66,7 @@ def _train(args: argparse.Namespace) -> int:
     recipe = nets.variant(args.net, args.variant).recipe
     if args.epochs is not None:
         recipe = replace(recipe, epochs=args.epochs)
-    device = _device(args.device)
+    device = _runtime.find_device(args.device)
     is_first = int(os.environ.get("RANK", 0)) == 0
     # Hours of training must not end in a folder that cannot be written to.
     if args.record is not None and is_first:
@@ -150,18 +150,6 @@ def _verify(args: argparse.Namespace) -> int:
         print(f"OK  {digest}  {name}")
     print(data)
     return 0
-
-
-def _device(name: str | None) -> Any:
-    import torch
-
-    try:
-        device = _runtime.find_device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        raise ValueError(f"device must be one that there is here, such as cpu, got {name!r} ({reason})") from error
-    return device
 
 
 def _provenance(device: Any, processes: int) -> records.Record:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from numbers import Integral
+from numbers import Integral, Number, Real
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from d2lcnn._modes import tried_out
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Machine:
         """This process's share of the batches (X, y), checked and brought to the device."""
         # Not on mps, which may read a batch after it is gone.
         ahead = {"non_blocking": self.device.type == "cuda"}
-        for batch in source.epoch(epoch, self.rank, self.world_size) if _knows_epochs(source) else source:
+        for batch in source.epoch(epoch, self.rank, self.world_size) if knows_epochs(source) else source:
             X, y = _check_batch(batch, self.classes)
             X = X.to(self.device, self.dtype, **ahead)
             if X.ndim == 4:
@@ -84,9 +86,14 @@ class Machine:
             # A process whose share is empty must take part in the backward pass too, or the others wait for it.
             X, y = X.new_zeros(1, *X.shape[1:]), y.new_zeros(1)
         low = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
-        with torch.autocast(self.device.type, low) if low else nullcontext():
-            scores = net(X)
-        _check_scores(scores, y)
+        try:
+            with torch.autocast(self.device.type, low) if low else nullcontext():
+                scores = net(X)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise ValueError(f"net must take X of shape {tuple(X.shape)}, but: {error}") from error
+        _check_scores(scores, y, self.classes)
         if not self.classes:
             # On a GPU a label outside the classes would end the process.
             _check_labels(y.cpu(), scores.shape[1])
@@ -94,7 +101,7 @@ class Machine:
         return losses[:rows].sum(), (scores.detach().argmax(1) == y)[:rows].sum()
 
 
-def _knows_epochs(source: Iterable) -> bool:
+def knows_epochs(source: Iterable) -> bool:
     """Whether `source` is batches of an ImageData, or does as these do."""
     return callable(getattr(source, "epoch", None))
 
@@ -110,17 +117,25 @@ def _fastest_precision(device: torch.device) -> str:
 
 
 def find_device(device: torch.device | str | None) -> torch.device:
-    """The device asked for, or the first there is of cuda, mps and cpu; under torchrun each process has its own GPU."""
+    """The device asked for, or the first there is of cuda, mps and cpu; under torchrun each process has its own GPU.
+
+    Raises ValueError for a device that is not there.
+    """
     if device is None:
         # Processes cannot share their gradients on mps.
         has_mps = torch.backends.mps.is_available() and int(os.environ.get("WORLD_SIZE", 1)) == 1
         device = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    device = torch.device(device)
-    if device.type == "cuda":
-        if device.index is None:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
-        torch.cuda.set_device(device)
-    return device
+    try:
+        found = torch.device(device)
+        if found.type == "cuda":
+            if found.index is None:
+                found = torch.device("cuda", int(os.environ.get("LOCAL_RANK", torch.cuda.current_device())))
+            torch.cuda.set_device(found)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise ValueError(f"device must be one that there is here, such as cpu, got {device!r} ({reason})") from error
+    return found
 
 
 def fork_generators(device: torch.device) -> AbstractContextManager:
@@ -194,18 +209,33 @@ def mix(*keys: int) -> int:
 def recipe(net, train, optimizer, schedule, epochs, precision, seed) -> dict[str, Any]:
     """What a checkpoint and the run that goes on from it must agree on."""
     result = {"epochs": epochs, "optimizer": type(optimizer).__name__, "batches": len(train), "seed": seed}
+    # A scheduler of the caller's own leaves behind what it has changed.
+    left_out = {"params"} if isinstance(schedule, str | None) else {"params", "lr", "momentum", "betas"}
     for i, group in enumerate(optimizer.param_groups):
-        result |= {f"optimizer.{i}.{name}": repr(value) for name, value in group.items() if name != "params"}
+        result |= {
+            f"optimizer.{i}.{name}": repr(_plain(value)) for name, value in group.items() if name not in left_out
+        }
     result["schedule"] = schedule if isinstance(schedule, str) else type(schedule).__name__
     result["precision"] = precision
     of_data = ("num_examples", "batch_size", "size", "seed", "augment")
     result |= {f"train.{name}": repr(getattr(train, name, None)) for name in of_data}
-    return result | {f"net.{name}": str(tuple(value.shape)) for name, value in net.state_dict().items()}
+    result["net"] = " ".join(type(module).__name__ for module in net.modules())
+    state = net.state_dict().items()
+    return result | {f"net.{name}": str(tuple(value.shape)) for name, value in state if isinstance(value, Tensor)}
+
+
+def _plain(value: Any) -> Any:
+    """`value` with Python's numbers in place of NumPy's, which no checkpoint could be read with again."""
+    if type(value) is dict:
+        return {name: _plain(part) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    return value.item() if isinstance(value, Number) and hasattr(value, "item") else value
 
 
 def save(path: Path, parts: dict[str, Any], recipe: dict[str, Any], rows: list[dict]) -> None:
     """Write a checkpoint; whenever the process dies, `path` holds a whole one, the last or this."""
-    state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+    state = {name: _plain(part.state_dict()) for name, part in parts.items() if part is not None}
     beside = path.with_name(path.name + ".part")
     with beside.open("wb") as file:
         torch.save(state | {"recipe": recipe, "rows": rows}, file)
@@ -242,6 +272,8 @@ def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"wrong checksum of {damaged}")
         state = torch.load(path, map_location="cpu", weights_only=True)
         saved = state["recipe"]
+    except PermissionError:
+        raise
     except Exception as error:
         raise DamagedCheckpoint(f"checkpoint {path} is damaged ({error}); delete it to start anew") from error
     for name in recipe | saved:
@@ -268,20 +300,22 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, seed, chec
             raise TypeError(f"{name} must know how many batches it holds, but: {error}") from error
         if length == 0:
             raise ValueError(f"{name} must hold at least one batch, got none")
-    if not isinstance(epochs, int) or epochs < 1:
+    if not isinstance(epochs, Integral) or isinstance(epochs, bool) or epochs < 1:
         raise ValueError(f"epochs must be a whole number above 0, got {epochs!r}")
     if (lr is None) == (optimizer is None):
         raise ValueError(
             f"give either lr or an optimizer, which has its own, got lr={lr!r} and optimizer={optimizer!r}"
         )
-    if lr is not None and not 0 < lr < math.inf:
-        raise ValueError(f"lr must be above 0, got {lr!r}")
+    if lr is not None and not (isinstance(lr, Real) and 0 < lr < math.inf):
+        raise ValueError(f"lr must be a number above 0, got {lr!r}")
     if not isinstance(seed, Integral):
         raise TypeError(f"seed must be a whole number, got {seed!r}")
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise TypeError(f"optimizer must be one of torch.optim's, got {optimizer!r}")
     if isinstance(optimizer, torch.optim.LBFGS):
         raise TypeError("optimizer must make a step from one gradient; an LBFGS asks for several")
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError("net must have parameters that require gradients, got none")
     own = {id(p) for p in net.parameters()}
     if optimizer is not None and not all(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise ValueError("optimizer must be of this net's parameters, got others")
@@ -292,22 +326,25 @@ def check_arguments(net, train, val, epochs, lr, optimizer, schedule, seed, chec
         raise ValueError(
             f'schedule must be "one-cycle", None or a scheduler that steps without a metric, got {schedule!r}'
         )
-    if checkpoint is not None and not _knows_epochs(train):
+    if checkpoint is None:
+        return
+    if not knows_epochs(train):
         kind = type(train).__name__
         raise ValueError(f"checkpoint needs batches of an ImageData: a {kind} cannot say where in its order it is")
-    if checkpoint is not None and not Path(checkpoint).absolute().parent.is_dir():
-        raise ValueError(f"checkpoint must be a file in a folder that is there, got {os.fspath(checkpoint)!r}")
+    path = Path(checkpoint).absolute()
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        got = os.fspath(checkpoint)
+        raise ValueError(f"checkpoint must be a file in a folder that is there and can be written to, got {got!r}")
 
 
 def check_shareable(machine: Machine, *sources: Iterable | None) -> None:
     """Raise ValueError where several processes cannot each take their share of the batches."""
-    if machine.world_size > 1 and not all(_knows_epochs(data) for data in sources if data is not None):
+    if machine.world_size > 1 and not all(knows_epochs(data) for data in sources if data is not None):
         raise ValueError(
             "train and val must be batches of an ImageData, for other batches cannot be shared by processes"
         )
 
 
-@torch.no_grad()
 def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> Machine:
     """Try the first batch of each source; gives lazy layers their shapes, and the machine the number of classes.
 
@@ -318,16 +355,17 @@ def check_fits(net: nn.Module, machine: Machine, **sources: Iterable | None) -> 
         if source is None:
             continue
         X, y = next(iter(alone.batches(source)))
+        if len(y) == 0:
+            raise ValueError(f"{name} must hold examples, its first batch has none")
         try:
-            scores = net.eval()(X[:2])
+            with tried_out(net):
+                scores = net(X[:2])
         except Exception as error:
             shape = tuple(X.shape)
             raise ValueError(f"net must take X of shape {shape}, the first batch of {name}, but: {error}") from error
-        _check_scores(scores, y[:2])
+        _check_scores(scores, y[:2], getattr(source, "num_classes", 0))
         classes = scores.shape[1]
         _check_batch((X, y.cpu()), classes)
-        if getattr(source, "num_classes", 0) > classes:
-            raise ValueError(f"net must have {source.num_classes} outputs, one a class of {name}, got {classes}")
     return replace(machine, classes=classes)
 
 
@@ -346,10 +384,12 @@ def _check_batch(batch: Any, classes: int) -> tuple[Tensor, Tensor]:
     return X, y
 
 
-def _check_scores(scores: Any, y: Tensor) -> None:
+def _check_scores(scores: Any, y: Tensor, classes: int) -> None:
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != len(y):
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ValueError(f"net must give scores of shape (N, classes), here ({len(y)}, classes), got {got}")
+    if scores.shape[1] < classes:
+        raise ValueError(f"net must have {classes} outputs, one a class, got {scores.shape[1]}")
 
 
 def _check_labels(y: Tensor, classes: int) -> None:

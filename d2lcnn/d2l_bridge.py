@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from d2lcnn._runtime import knows_epochs
+
 
 def D2LClassifier(net: nn.Module, lr: float) -> Any:
     """A d2l.Classifier around `net`, (N, ...) to (N, classes), which d2l trains by plain SGD at the learning rate `lr`.
@@ -79,7 +81,7 @@ class _Epochs:
         return len(self.source)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        batches = self.source.epoch(self.epoch) if callable(getattr(self.source, "epoch", None)) else iter(self.source)
+        batches = self.source.epoch(self.epoch) if knows_epochs(self.source) else iter(self.source)
         self.epoch += 1
         return batches
 

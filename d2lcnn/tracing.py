@@ -30,9 +30,9 @@ class Node:
     not counted at an earlier node, `macs` the multiply-accumulate operations on this input, of two-dimensional
     convolutions and linear layers alone. `kernel`, `stride`, `padding` (per side) and `dilation` are (vertical,
     horizontal) and, like `groups`, None where there is no window. `receptive_field` is how many input pixels
-    (vertically, horizontally) one output element depends on, padding counted in; "all" where it sees the whole map
-    before it; None where that is not known. `jump` is how many input pixels lie between neighbouring output elements,
-    None where they have no place in the image.
+    (vertically, horizontally) one output element depends on, padding counted in; "all" after a global average or a
+    linear layer, which see the whole map before them; None where that is not known. `jump` is how many input pixels lie
+    between neighbouring output elements, None where they have no place in the image.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Trace:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulate operations for the whole input; one MAC is two FLOPs."""
+        """Multiply-accumulate operations of all nodes for the whole input; one MAC is two FLOPs."""
         return sum(node.macs for node in self.nodes)
 
     def to_markdown(self) -> str:
@@ -146,7 +146,8 @@ def trace(net: nn.Module, shape: tuple[int, ...]) -> Trace:
     second. Every layer and function call of `forward` becomes a node; modules that hold others do not.
 
     Raises TypeError for a net that is no module; ValueError for a shape that does not fit, naming the layer where it
-    fails, for lazy layers without a shape, and for a `forward` whose course depends on the values or shapes of tensors.
+    fails, for lazy layers without a shape, for a net that cannot be copied, and for a `forward` whose course depends on
+    the values or shapes of tensors.
     """
     _check_arguments(net, shape)
     net = _meta_copy(net)
@@ -225,10 +226,12 @@ class _Recorder(fx.Interpreter):
             raise ValueError(
                 f"input of shape {self._shape} does not fit: {_path(n)} ({call.kind}) gets {got}: {reason}"
             ) from None
-        if isinstance(value, Tensor):
+        # A layer that gives several tensors, such as an LSTM, is a node with the shape of the first.
+        outputs = [value] if isinstance(value, Tensor) else _tensors(value) if call.module is not None else []
+        if outputs:
             sources = self._sources(n)
-            view = call.view([self._views[source] for source in sources], value)
-            self._record(n, call.kind, value, sources, view, call)
+            view = call.view([self._views[source] for source in sources], outputs[0])
+            self._record(n, call.kind, outputs[0], sources, view, call)
         return value
 
     def _sources(self, n: fx.Node) -> list[fx.Node]:
@@ -291,7 +294,10 @@ def _meta_copy(net: nn.Module) -> nn.Module:
         empty = torch.empty_like(tensor, device="meta")
         tensors[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
     # deepcopy looks here before it copies an object, so the weights themselves are never duplicated.
-    return copy.deepcopy(net, tensors).eval()
+    try:
+        return copy.deepcopy(net, tensors).eval()
+    except RuntimeError as error:  # a weight that is computed from others, as in pruning
+        raise ValueError(f"net must be one that can be copied: {error}") from None
 
 
 def _function(target: Any) -> str:
@@ -513,7 +519,7 @@ def _adapt(view: tuple[_Field, _Field], before: Pair, after: Pair) -> _View:
 def _reshape(view: tuple[_Field, _Field], before: tuple[int, ...], after: tuple[int, ...]) -> _View:
     if before == after:
         return view
-    if len(after) == 4 and all(field.size == field.jump == 1 for field in view):
+    if len(before) != 4 == len(after) and all(field.size == field.jump == 1 for field in view):
         # Nothing has happened to the pixels yet: the network begins with this shape.
         return _Field(1, 1, 0), _Field(1, 1, 0)
     if len(after) == 2:

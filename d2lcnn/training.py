@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from d2lcnn import _runtime
+from d2lcnn._modes import tried_out
 from d2lcnn.history import History
 
 # Batches from one look at the losses to the next: to look is to wait for the GPU that computes them.
@@ -68,8 +70,7 @@ def fit(
     machine = _runtime.Machine.of(net, device, precision)
     _runtime.check_shareable(machine, train, val)
     train, val = (data.on(device) if hasattr(data, "on") else data for data in (train, val))
-    # A plain number also where NumPy's comes in, which a checkpoint could not be read with again.
-    seed = int(seed)
+    epochs, seed = int(epochs), int(seed)  # plain numbers also where NumPy's come in
     checkpoint = None if checkpoint is None else Path(checkpoint)
     # Where the bar is wanted, TQDM_DISABLE may still say no.
     quiet = {} if progress and machine.rank == 0 else {"disable": True}
@@ -83,12 +84,13 @@ def fit(
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
-        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed)
+        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed) if checkpoint else {}
         groups = [dict(group) for group in optimizer.param_groups]
-        is_one_cycle = schedule == "one-cycle"
+        total, is_one_cycle = epochs * len(train), schedule == "one-cycle"
         if is_one_cycle:
             peaks = [group["lr"] for group in groups]
-            schedule = OneCycleLR(optimizer, peaks, total_steps=epochs * len(train), cycle_momentum=False)
+            # A single step would be the cycle's last, at next to nothing.
+            schedule = OneCycleLR(optimizer, peaks, total_steps=total, cycle_momentum=False) if total > 1 else None
         scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "fp16")
         parts = {"net": net, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
         rows = _runtime.resume(checkpoint, parts, recipe, machine) if checkpoint else []
@@ -101,8 +103,7 @@ def fit(
             model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
         if compiles:
             model = torch.compile(model)
-        total, done = epochs * len(train), len(rows) * len(train)
-        bar = tqdm(total=total, initial=done, unit="batch", leave=False, mininterval=0.5, **quiet)
+        bar = tqdm(total=total, initial=len(rows) * len(train), unit="batch", leave=False, mininterval=0.5, **quiet)
         try:
             for epoch in range(len(rows), epochs):
                 _runtime.seed_generators(device, _runtime.mix(seed, epoch, machine.rank))
@@ -137,6 +138,8 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
     start = mark = time.perf_counter()
     step = 0
     for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
+        if step > len(train):
+            break
         load_seconds += time.perf_counter() - mark
         loss, right = machine.score(model, X, y)
         # The mean over the whole batch, wherever its parts are; DistributedDataParallel averages over the processes.
@@ -161,14 +164,14 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
             unread.clear()
         mark = time.perf_counter()
     if step != len(train):
-        raise ValueError(f"train must give as many batches as its length says, {len(train)}; it gave {step}")
+        gave = step if step < len(train) else "more"
+        raise ValueError(f"train must give as many batches as its length says, {len(train)}; it gave {gave}")
     right, count = int(machine.total(right_sum)), int(count_sum)
     seconds = time.perf_counter() - start
     row = {"epoch": epoch + 1, "loss": loss_sum / count, "accuracy": right / count, "load_seconds": load_seconds}
     return row | {"compute_seconds": seconds - load_seconds, "images_per_second": count / seconds}
 
 
-@torch.no_grad()
 def evaluate(net: nn.Module, batches: Iterable, *, precision: str = "auto") -> Scores:
     """Mean loss and accuracy of `net`, in eval mode and where it is, over batches (X, y) as `fit` takes them.
 
@@ -176,16 +179,12 @@ def evaluate(net: nn.Module, batches: Iterable, *, precision: str = "auto") -> S
     Raises TypeError or ValueError for a batch that does not fit, and where there are no examples.
     """
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    machine = _runtime.Machine.of(net, device, precision)
-    was_training = net.training
-    net.eval()
+    machine = replace(_runtime.Machine.of(net, device, precision), classes=getattr(batches, "num_classes", 0))
     totals = torch.zeros(3, dtype=machine.dtype, device=device)
-    try:
+    with tried_out(net):
         for X, y in machine.batches(batches.on(device) if hasattr(batches, "on") else batches):
             loss, right = machine.score(net, X, y)
             totals += torch.stack([loss, right, torch.full_like(right, len(y))])
-    finally:
-        net.train(was_training)
     loss, right, count = machine.total(totals).tolist()
     if count == 0:
         raise ValueError("batches must hold examples, got none")

@@ -12,18 +12,14 @@ import pytest
 pytestmark = pytest.mark.skipif(find_spec("d2l") is None, reason="d2l is not installed")
 
 
-def bench(root, *arguments):
-    # What torch.compile does is torch's to test; here only the way to it is.
-    environment = os.environ | {"TORCH_COMPILE_DISABLE": "1", "MPLBACKEND": "agg"}
-    command = [sys.executable, "benchmarks/run.py", *arguments]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def report(root, tmp_path_factory):
     path = tmp_path_factory.mktemp("benchmark") / "bench.json"
-    small = ("--images", "150", "--repetitions", "1", "--compile")
-    done = bench(root, "--only", "lenet,peak,corr2d,loading,import", *small, "--json", str(path))
+    small = ("--images", "150", "--repetitions", "1", "--compile", "--json", str(path))
+    command = [sys.executable, "benchmarks/run.py", "--only", "lenet,peak,corr2d,loading,import", *small]
+    # What torch.compile does is torch's to test; here only the way to it.
+    environment = os.environ | {"TORCH_COMPILE_DISABLE": "1", "MPLBACKEND": "agg"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert path.with_suffix(".md").read_text() in done.stdout
     return json.loads(path.read_text()), done.stdout
@@ -114,6 +110,11 @@ def test_the_books_table_is_what_was_measured(root, monkeypatch):
         (("--json", "cpu.md"), "not .md"),
     ],
 )
-def test_bad_arguments(root, arguments, message):
-    done = bench(root, *arguments)
-    assert done.returncode == 2 and message in done.stderr
+def test_bad_arguments(root, monkeypatch, capsys, arguments, message):
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    import run
+
+    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        run.arguments()
+    assert message in capsys.readouterr().err

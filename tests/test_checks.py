@@ -3,6 +3,7 @@
 import importlib
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -84,12 +85,52 @@ def without_pooling():
     return block
 
 
-def strided(*args, halve=True, pool=False, relu=True, kernel=3):
+class Branches(nn.Module):
+    """An Inception block whose pooling is a function, and whose second branch has a kernel of k by k."""
+
+    def __init__(self, k):
+        super().__init__()
+        self.p1 = nn.Conv2d(192, 64, 1)
+        self.p2 = nn.Conv2d(192, 8, k, padding=k // 2)
+        self.p3 = nn.Sequential(nn.Conv2d(192, 8, 1), nn.ReLU(), nn.Conv2d(8, 16, 5, padding=2))
+        self.p4 = nn.Conv2d(192, 168, 1)
+
+    def forward(self, X):
+        pooled = F.max_pool2d(X, 3, stride=1, padding=1)
+        return torch.cat((self.p1(X), self.p2(X), self.p3(X), self.p4(pooled)), dim=1).relu()
+
+
+def chained():
+    small = nn.Conv2d(192, 8, 1), nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 5, padding=2)
+    return nn.Sequential(*small, nn.MaxPool2d(3, 1, 1), nn.Conv2d(8, 256, 1))
+
+
+class Strided(nn.Module):
+    """The ReLUs as functions."""
+
+    def __init__(self, num_convs, c_in, c_out):
+        super().__init__()
+        self.convs = nn.ModuleList(strided(num_convs, c_in, c_out, relu=False))
+
+    def forward(self, X):
+        for conv in self.convs:
+            X = conv(X).relu()
+        return X
+
+
+def halved_by_hand(num_convs, c_in, c_out):
+    block = d2lcnn.vgg_block(num_convs, c_in, c_out)[:-1]
+    block[-2].stride = 2
+    return block
+
+
+def strided(*args, halve=True, pool=False, relu=True, kernel=3, dilation=1):
     num_convs, c_in, c_out = args
     layers = []
     for k in range(num_convs):
         stride = 2 if halve and k == num_convs - 1 else 1
-        layers += [nn.Conv2d(c_out if k else c_in, c_out, kernel, stride, kernel // 2)] + [nn.ReLU()] * relu
+        padding = kernel // 2 * dilation
+        layers += [nn.Conv2d(c_out if k else c_in, c_out, kernel, stride, padding, dilation)] + [nn.ReLU()] * relu
     return nn.Sequential(*layers, *[nn.MaxPool2d(2)] * pool)
 
 
@@ -259,6 +300,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("6.5", lambda X, flags: X.flip(3), "flag is False"),
         ("6.5", lambda X, flags: torch.where(flags.view(-1, 1, 1, 1), X.flip(2), X), "on their heads"),
         ("6.5", lambda X, flags: X, "The last axis is the width"),
+        ("6.5", lambda X, flags: torch.where(flags.view(-1, 1, 1, 1), X.flip(1, 3), X), "with 2 channels"),
         ("6.5", lambda X, flags: torch.where(flags, X.flip(3), X), "(N, 1, 1, 1)"),
         ("7.1", [(2, 3, 64), (2, 64, 128), (3, 128, 256)], "it is (3, 3)"),
         ("7.1", [(1, 3, 64), (1, 64, 128), (2, 128, 256), (2, 256, 512), (2, 512, 512)], "2, 2, 3, 3 and 3"),
@@ -273,7 +315,9 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("7.4", d2lcnn.vgg_block, "still a pooling"),
         ("7.4", lambda *args: strided(*args, halve=False), "only the last convolution has stride 2"),
         ("7.4", lambda *args: strided(*args, halve=False, pool=True), "still a pooling"),
-        ("7.4", lambda *args: strided(*args, relu=False), "ReLU as num_convs"),
+        ("7.4", lambda *args: strided(*args, relu=False), "each of them followed by a ReLU"),
+        ("7.4", lambda *args: nn.Sequential(*strided(*args), nn.Sigmoid()), "each of them followed by a ReLU"),
+        ("7.4", lambda *args: strided(*args, dilation=2), "by convolutions with padding 1"),
         ("7.4", lambda n, c_in, c_out: strided(1, c_in, c_out), "On (2, 3, 6) as many layers Conv2d"),
         ("7.4", lambda *args: strided(*args, kernel=5), "every kernel is 3 by 3"),
         ("7.4", lambda n, c_in, c_out: strided(n, c_in, c_in), "he output's shape"),
@@ -304,10 +348,13 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("9.3", lambda K, b, P, c: (merged(K.flip(2), b, P, c)[0], c), "something else than the pair"),
         ("9.4", 480, "all 192"),
         ("9.4", 416, "The second"),
+        ("9.4", 832.4, "The second"),
         ("9.5", d2lcnn.Inception, "an nn.Module"),
         ("9.5", slim(c2=(96, 128)), "155,752 parameters"),
         ("9.5", slim(c4=16), "add up to 256"),
-        ("9.5", nn.Conv2d(192, 256, 1), "no 3x3 convolution"),
+        ("9.5", nn.Conv2d(192, 256, 1), "four branches"),
+        ("9.5", chained(), "four branches"),
+        ("9.5", Branches(1), "for the 3x3 convolution"),
         ("9.5", without_pooling(), "no maximum pooling"),
         ("10.1", 187, "Four numbers for each parameter"),
         ("10.1", 748235936, "four bytes for each number"),
@@ -372,6 +419,7 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("5.4", lambda confusion: np.trace(confusion.numpy()) / confusion.numpy().sum()),
         ("6.1", [227.0, torch.tensor(2)]),
         ("6.1", (np.int64(227), 2)),
+        ("6.1", torch.tensor([227, 2])),
         ("6.2", 50844008.0),
         ("6.3", 0.0289),
         ("6.3", torch.tensor(2 / 2400).sqrt()),
@@ -384,9 +432,12 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("7.1", torch.tensor([[2, 3, 64], [2, 64, 128], [3, 128, 256], [3, 256, 512], [3, 512, 512]])),
         ("7.1", np.array([(2, 3, 64), (2, 64, 128), (3, 128, 256), (3, 256, 512), (3, 512, 512)])),
         ("7.2", lambda k: torch.tensor(9 * (k - 1) / 2 / k**2)),
+        ("7.2", lambda k: Fraction(9 * (k - 1), 2 * k**2)),
         ("7.3", 4608.0),
         ("7.3", torch.tensor(4608)),
         ("7.4", strided),
+        ("7.4", Strided),
+        ("7.4", halved_by_hand),
         ("7.4", lambda *args: strided(*args).double().float()),
         ("8.1", torch.tensor(746240)),
         ("8.1", 746240.0),
@@ -403,6 +454,7 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("9.3", lambda *args: [part.numpy() for part in merged(*args)]),
         ("9.4", np.int64(832)),
         ("9.5", slim()),
+        ("9.5", Branches(3)),
         ("9.5", slim(c2=(32, 96), c4=64).double()),
         ("10.1", 748.2),
         ("10.2", lambda n: torch.tensor(2 * math.factorial(n) ** 2 / math.factorial(2 * n))),

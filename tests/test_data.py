@@ -229,6 +229,8 @@ def test_normalisation_statistics(channels):
     torch.testing.assert_close(X.std(1, correction=0), torch.ones(channels))
     given = toy(channels=channels, mean=[0.5] * channels, std=[0.5] * channels)
     torch.testing.assert_close(next(iter(given.test()))[0], given.split("test")[0] / 127.5 - 1)
+    given = toy(channels=channels, mean=torch.zeros(channels))
+    assert given.mean == (0.0,) * channels and given.std == data.std
 
 
 def test_a_constant_channel_stays_finite():
@@ -242,6 +244,9 @@ def test_on_another_device():
     there = batches.on("meta")
     assert batches.device == torch.device("cpu") and there.device == torch.device("meta")
     assert len(there) == len(batches) and data._tensors(there.device) is data._tensors(there.device)
+    # Whatever is made for a batch must be made there.
+    for X, y in data.train(16, size=12, augment=Augment(brightness=0.4)).on("meta").epoch(1):
+        assert X.is_meta and y.is_meta and X.shape[1:] == (3, 12, 12)
 
 
 def test_torch_dataloader(fashion):
@@ -392,6 +397,7 @@ def bad(images=None, labels=None, classes=("a", "b"), **options):
         (bad(labels=torch.full((8,), -1)), ValueError, "got -1 to -1"),
         (bad(classes="ab"), TypeError, "classes must be a sequence of names, got 'ab'"),
         (bad(mean=[0.1, 0.2], std=[1.0]), ValueError, "mean must hold one number for each of 1 channels"),
+        (bad(mean=0.5), ValueError, "mean must hold one number for each of 1 channels, got 0.5"),
         (bad(validation=1.5), ValueError, r"validation must be a fraction in \[0, 1\).*1.5"),
         (bad(validation=0.5, test=0.5), ValueError, "leave no images for training"),
         (bad(test=torch.tensor([8])), ValueError, r"test must hold numbers in \[0, 8\), got 8 to 8"),

@@ -116,6 +116,9 @@ def shares_of_alexnets_linear_layers():
 def alexnets_linear_layers_take_172_megabytes():
     _, parameters, _ = shares_of_alexnets_linear_layers()
     assert round(4 * parameters / 1e6) == 172
+    with torch.device("meta"):
+        papers = d2lcnn.AlexNet(num_classes=1000, in_channels=3, input_size=227)
+    assert round(4 * sum(p.numel() for p in papers.fc.parameters()) / 1e6) == 235
 
 
 def alexnets_linear_layers_do_little_work():

@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import notebooks
 import pytest
+import torch
 import yaml
 from conftest import ROOT
 
@@ -272,3 +273,17 @@ def test_nbval_bites(tmp_path):
     nbformat.write(notebook, path)
     result = run_nbval(path)
     assert result.returncode == 1 and "1 failed" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["06-alexnet", "07-vgg", "08-nin", "09-googlenet"])
+def test_one_variable_trains_the_full_network(name, monkeypatch):
+    cells = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4).cells
+    (code,) = (cell.source for cell in cells if cell.source.startswith('size = "mini"'))
+    given = {}
+    monkeypatch.setattr(d2lcnn, "fit", lambda net, train, val, **o: given.update(net=net, train=train, val=val, **o))
+    names = {"d2lcnn": d2lcnn, "torch": torch, "data": d2lcnn.FashionMNIST()}
+    exec(code.replace('size = "mini"', 'size = "full"', 1), names)
+    recipe = d2lcnn.nets.variant(name[3:], "full").recipe
+    assert given["train"].size == given["val"].size == recipe.input_size > 28 and given["train"].augment.flip
+    assert (given["epochs"], given["lr"]) == (recipe.epochs, recipe.lr)
+    assert str(given["net"]) == str(d2lcnn.network(name[3:], "full"))

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import prune
 from torch.utils.flop_counter import FlopCounterMode
 
 from d2lcnn import nets
@@ -266,7 +267,12 @@ def test_text_markdown_html():
     assert lines[-1].split() == ["total", "61,706", "416,520"]
     assert repr(traced) == str(traced)
     markdown = traced.to_markdown().splitlines()
-    assert len(markdown) == 2 + len(traced) + 1 and {line.count("|") for line in markdown} == {11}
+    assert len(markdown) == 2 + len(traced) + 1
+    # The same cells as in the text, whose columns lie two blanks or more apart.
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown]
+    assert cells[0][:3] == ["name", "kind", "output shape"] and cells[1] == ["---"] * 3 + ["---:"] * 7
+    assert cells[4] == ["1", "Conv2d", "1 x 6 x 28 x 28", "5", "1", "2", "156", "117,600", "5", "1"]
+    assert cells[-1] == ["total", *[""] * 5, "61,706", "416,520", "", ""]
     html = traced._repr_html_()
     assert html.count("<tr>") == 1 + len(traced) + 1 and "117,600" in html
     branching = str(trace(Branches(), (1, 1, 32, 32))).splitlines()[0]
@@ -311,6 +317,7 @@ def test_shapes_that_are_easily_got_wrong(net, shape):
         (Calling(lambda x, p: sum(x for _ in range(x.shape[1]))), (1, 2, 3, 3), "without branches or loops"),
         (nn.Bilinear(3, 3, 2), (1, 3), "it needs 'input2' too"),
         (nn.MaxPool2d(2, padding=2), (1, 1, 9, 9), "half its window"),
+        (prune.l1_unstructured(nn.Linear(9, 3), "weight", 1), (1, 9), "net must be one that can be copied"),
     ],
 )
 def test_what_torch_refuses_is_refused(net, shape, message):
@@ -323,6 +330,23 @@ def test_a_linear_function_counts():
     assert (traced.macs, traced.parameters) == (2 * 3 * 9, 27)
 
 
+def test_layers_that_give_several_tensors_count():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.linear = nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 2)
+
+        def forward(self, x):
+            outputs, _ = self.lstm(x)
+            return self.linear(outputs)
+
+    net = Last()
+    traced = trace(net, (2, 7, 4))
+    assert traced.parameters == sum(p.numel() for p in net.parameters())
+    assert traced["lstm"].shape == (2, 7, 5) and traced["linear"].shape == (2, 7, 2)
+    assert traced["getitem"].inputs == ("lstm",)
+
+
 def test_fields_that_are_easily_got_wrong():
     def field(*modules):
         return trace(nn.Sequential(*modules), (1, 1, 9, 9)).nodes[-1].receptive_field
@@ -330,6 +354,8 @@ def test_fields_that_are_easily_got_wrong():
     assert field(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Softmax(1)) is None
     assert field(nn.Conv2d(1, 49, 3), Calling(lambda x, p: x.mean(1, keepdim=True))) != "all"
     assert field(nn.Conv2d(1, 4, 3), nn.AvgPool2d(7)) == "all"
+    assert field(nn.Conv2d(1, 9, 1), nn.Unflatten(1, (1, 9)), nn.Flatten(1, 2)) is None
+    assert field(Calling(lambda x, p: x.view(1, 9, 3, 3)), nn.Conv2d(9, 1, 3)) is None
     flat = trace(nn.Sequential(nn.Flatten(), nn.Linear(81, 10)), (1, 1, 9, 9))
     assert flat["0"].jump is None
 

@@ -94,6 +94,13 @@ def interrupt(X):
 # What is computed
 
 
+def test_adamw_is_fused(monkeypatch):
+    made, adamw = [], torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *args, **options: made.append(options) or adamw(*args, **options))
+    run(make_net(), batches())
+    assert [options["fused"] for options in made] == [True]
+
+
 def test_fit_is_the_loop_one_would_write():
     net, train = make_net(), batches()
     expected = copy.deepcopy(net).to(memory_format=torch.channels_last)
@@ -213,7 +220,8 @@ def test_a_loader_that_counts_its_epochs_is_no_image_data():
 def test_numbers_of_numpy_are_as_good(tmp_path):
     expected, _ = checkpointed(tmp_path / "plain", seed=3)
     for _ in range(2):
-        net, _ = checkpointed(tmp_path / "numpy", seed=np.int64(3))
+        numbers = {"epochs": np.int64(4), "lr": np.float64(0.01), "weight_decay": np.float64(0.01), "seed": np.int64(3)}
+        net, _ = checkpointed(tmp_path / "numpy", **numbers)
         assert same_bits(weights(net), weights(expected))
     data = image_data()
     assert torch.equal(next(iter(data.train(16, seed=np.int64(2))))[1], next(iter(data.train(16, seed=2)))[1])
@@ -294,6 +302,7 @@ def test_each_process_has_its_own_gpu(monkeypatch):
     chosen = []
     for name, value in (("is_available", lambda: True), ("current_device", lambda: 1), ("set_device", chosen.append)):
         monkeypatch.setattr(torch.cuda, name, value)
+    monkeypatch.setattr(torch, "empty", lambda *size, device: None)  # there is no such GPU here
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
@@ -353,8 +362,12 @@ def test_modes_and_random_state_of_the_caller():
     assert not net.training and torch.equal(torch.get_rng_state(), state)
     for mode in (True, False):
         net.train(mode)
+        net[2].train(not mode)  # a part may be in another mode than the whole, such as frozen statistics
         evaluate(net, data.test())
-        assert net.training is mode
+        assert net.training is mode and net[2].training is not mode
+        with pytest.raises(ValueError, match="net must take X"):
+            run(net, [(torch.zeros(2, 3, 8, 8), torch.zeros(2).long())])
+        assert net.training is mode and net[2].training is not mode
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands memory back so soon")
@@ -464,8 +477,9 @@ def test_a_length_that_is_not_true_or_not_known():
         def __len__(self):
             return 5
 
-    with pytest.raises(ValueError, match="as many batches as its length says, 5; it gave 3"):
-        run(make_net(), Short(batches()))
+    for given, gave in ((batches(), "3"), (batches((4,) * 6), "more")):
+        with pytest.raises(ValueError, match=f"as many batches as its length says, 5; it gave {gave}"):
+            run(make_net(), Short(given), epochs=1)
 
     class Stream(torch.utils.data.IterableDataset):
         def __iter__(self):
@@ -495,6 +509,7 @@ X, y = batches((4,))[0]
         ([(X, y[:3])], ValueError, "same length, got 4 and 3"),
         ([(X, y + 3)], ValueError, r"y must lie in \[0, 3\)"),
         ([(X, y - 3)], ValueError, r"y must lie in \[0, 3\)"),
+        ([(X[:0], y[:0])], ValueError, "train must hold examples, its first batch has none"),
         ([(X.repeat(1, 3, 1, 1), y)], ValueError, r"net must take X of shape \(4, 3, 8, 8\), the first batch of train"),
     ],
 )
@@ -511,6 +526,18 @@ def test_later_batches_are_checked_too():
         run(make_net(), [(X, y), (X, torch.full((4,), 3))])
     with pytest.raises(TypeError, match="X must be floating"):
         run(make_net(), [(X, y), (X.int(), y)])
+    with pytest.raises(ValueError, match=r"net must take X of shape \(4, 1, 8, 4\), but: .*144"):
+        run(make_net(), [(X, y), (X[..., :4], y)])
+    with pytest.raises(ValueError, match=r"net must take X of shape \(4, 1, 8, 4\), but: .*144"):
+        evaluate(make_net(), [(X, y), (X[..., :4], y)])
+
+
+def test_too_little_memory_is_said_as_torch_says_it():
+    def full(X):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        run(At(make_net(), 2, full), batches())
 
 
 def test_validation_batches_are_tried_before_training():
@@ -525,7 +552,7 @@ def test_validation_batches_are_tried_before_training():
     ("net", "message"),
     [
         (nn.Sequential(nn.Conv2d(1, 3, 3)), r"net must give scores of shape \(N, classes\).*got \(2, 3, 6, 6\)"),
-        (make_net(classes=2), r"y must lie in \[0, 2\)"),
+        (make_net(classes=2), "net must have 3 outputs, one a class, got 2"),
         (make_net().half(), "net must have float32 weights"),
     ],
 )
@@ -538,8 +565,12 @@ def test_fewer_outputs_than_classes_is_seen_where_no_label_shows_it():
     data = image_data()
     source = data.train(16)
     source.num_classes = 4
-    with pytest.raises(ValueError, match="net must have 4 outputs, one a class of train, got 3"):
+    with pytest.raises(ValueError, match="net must have 4 outputs, one a class, got 3"):
         run(make_net(), source)
+    source = data.test()
+    source.num_classes = 4
+    with pytest.raises(ValueError, match="net must have 4 outputs, one a class, got 3"):
+        evaluate(make_net(), source)
 
 
 def wrong_arguments():
@@ -547,10 +578,14 @@ def wrong_arguments():
     sgd = torch.optim.SGD(net.parameters(), lr=0.1)
     yield net, {"epochs": 0}, "epochs must be a whole number above 0, got 0"
     yield net, {"epochs": 1.5}, "epochs must be"
+    yield net, {"epochs": True}, "epochs must be"
     yield net, {"lr": None}, "give either lr or an optimizer"
     yield net, {"optimizer": sgd, "lr": 0.1}, "give either lr or an optimizer"
-    yield net, {"lr": -1}, "lr must be above 0, got -1"
-    yield net, {"lr": math.nan}, "lr must be above 0, got nan"
+    yield net, {"lr": -1}, "lr must be a number above 0, got -1"
+    yield net, {"lr": math.nan}, "lr must be a number above 0, got nan"
+    yield net, {"lr": "0.1"}, "lr must be a number above 0, got '0.1'"
+    yield net, {"device": "abacus"}, "device must be one that there is here, such as cpu, got 'abacus'"
+    yield make_net().requires_grad_(False), {}, "net must have parameters that require gradients, got none"
     yield other, {"optimizer": sgd}, "optimizer must be of this net's parameters"
     yield net, {"schedule": "cosine"}, "schedule must be .*'cosine'"
     yield net, {"schedule": LambdaLR(sgd, lambda step: 1)}, "schedule must be of the optimizer given"
@@ -688,11 +723,41 @@ def test_own_optimizer_goes_on_too(tmp_path):
         net = At(make_net(dropout=0.5), stop, interrupt)
         optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
         schedule = LambdaLR(optimizer, lambda step: 0.9**step)
-        return checkpointed(path, net, optimizer=optimizer, schedule=schedule, lr=None)[0]
+        # As in a notebook, where the cell may be run again with the objects that are there.
+        for _ in range(2):
+            checkpointed(path, net, optimizer=optimizer, schedule=schedule, lr=None)
+        return net
 
     expected = trained(tmp_path / "whole", 0)
     trained(tmp_path / "run", 12)
     assert same_bits(weights(trained(tmp_path / "run", 0)), weights(expected))
+
+
+def test_what_a_scheduler_computes_by_numpy_can_be_read_again(tmp_path):
+    for _ in range(2):
+        net = make_net()
+        optimizer = torch.optim.SGD(net.parameters(), lr=np.float64(0.1))
+        schedule = LambdaLR(optimizer, lambda step: 0.5 * (1 + np.cos(step / 12)))
+        _, history = checkpointed(tmp_path / "run", net, optimizer=optimizer, schedule=schedule, lr=None)
+        assert len(history.rows) == 4
+
+
+def test_state_that_is_no_tensor():
+    class Counting(nn.Linear):
+        def get_extra_state(self):
+            return {"seen": 1}
+
+        def set_extra_state(self, state):
+            pass
+
+    run(nn.Sequential(nn.Flatten(), Counting(64, 3)), batches())
+
+
+def test_a_single_step_is_at_the_learning_rate():
+    net, start = make_net(), weights(make_net())
+    run(net, batches((8,)), epochs=1, lr=0.1)
+    moved = (weights(net)["4.bias"] - start["4.bias"]).abs().max().item()
+    assert moved == pytest.approx(0.1, rel=0.05)
 
 
 def test_finished_run_is_loaded_not_repeated(tmp_path):
@@ -750,7 +815,7 @@ def test_a_checkpoint_holds_no_objects(tmp_path):
         ({"schedule": None}, "schedule was one-cycle"),
         ({"precision": "fp16"}, r"precision was \w+ and is fp16 now"),
         ({"net": make_net(classes=4)}, r"net\.4\.weight was \(3, 144\) and is \(4, 144\) now"),
-        ({"net": nn.Sequential(nn.Flatten(), nn.Linear(64, 3))}, r"net\.1\.weight was None and is \(3, 64\) now"),
+        ({"net": nn.Sequential(*make_net(dropout=0.5), nn.Sigmoid())}, "net was Sequential .* and is .* Sigmoid now"),
     ],
 )
 def test_checkpoint_of_another_run_is_refused(tmp_path, options, message):
@@ -773,8 +838,19 @@ def test_checkpoint_of_other_data_is_refused(tmp_path):
 
 
 def test_checkpoint_needs_a_folder(tmp_path):
-    with pytest.raises(ValueError, match="folder that is there"):
-        checkpointed(tmp_path / "missing" / "run")
+    for path in (tmp_path / "missing" / "run", tmp_path):
+        with pytest.raises(ValueError, match="checkpoint must be a file in a folder that is there"):
+            checkpointed(path)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(path)
+
+    checkpointed(tmp_path / "run")
+    monkeypatch.setattr(_runtime.zipfile, "ZipFile", refuse)
+    with pytest.raises(PermissionError):
+        checkpointed(tmp_path / "run")
 
 
 def test_dying_while_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def tensor(answer: Any) -> Tensor:
 def number(answer: Any) -> float:
     """Return the answer as a number, also where it is the only element of something; raises Wrong where it is none."""
     try:
-        return tensor(answer).item()
+        return float(answer) if isinstance(answer, Real) and not isinstance(answer, int) else tensor(answer).item()
     except (Wrong, ValueError, RuntimeError) as error:
         raise Wrong(f"One number is expected, but this is {show(answer)}.") from error
 

@@ -9,9 +9,10 @@ from d2lcnn.checks._answers import Wrong, call, number, same, tensor
 
 def exercise_1(answer) -> None:
     """Input without padding, and padding of 224 pixels, that give maps of 55 by 55."""
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Wrong("A pair is expected: the side of the input, and the padding per side.")
-    side, padding = (number(part) for part in answer)
+    try:
+        side, padding = (number(part) for part in answer)
+    except (TypeError, ValueError):
+        raise Wrong("A pair is expected: the side of the input, and the padding per side.") from None
     hint = "55 windows of 11 pixels, 4 apart: the first begins at 0, the last at 4 * 54, and is 11 wide."
     same(side, 227, "the side of the input", hint)
     hint = "It is per side, as in PyTorch, and the smallest that leaves room for 55 windows."
@@ -58,7 +59,7 @@ def exercise_4(answer) -> None:
 
 def exercise_5(answer) -> None:
     """Mirror the pictures whose flag is set."""
-    X = torch.arange(18.0).reshape(3, 1, 2, 3)
+    X = torch.arange(36.0).reshape(3, 2, 2, 3)
     flags = torch.tensor([True, False, True])
     expected = torch.where(flags.view(-1, 1, 1, 1), X.flip(3), X)
     hint = "The last axis is the width; a flag for each picture wants the shape (N, 1, 1, 1)."
@@ -67,4 +68,4 @@ def exercise_5(answer) -> None:
         raise Wrong(f"The pictures stand on their heads. {hint}")
     if result.shape == X.shape and not torch.equal(result[1], X[1]):
         raise Wrong(f"The picture whose flag is False is to stay as it is. {hint}")
-    same(result, expected, "three pictures of 2 by 3 and the flags True, False, True", hint)
+    same(result, expected, "three pictures with 2 channels of 2 by 3 and the flags True, False, True", hint)

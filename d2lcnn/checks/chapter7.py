@@ -1,6 +1,7 @@
 """Exercises of chapter 7: VGG."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from d2lcnn.checks._answers import Wrong, call, number, same, tensor
@@ -27,7 +28,7 @@ def exercise_1(answer) -> None:
 
 def exercise_2(answer) -> None:
     """Weights of a stack of 3x3 layers as a share of those of one k x k layer."""
-    hint = "(k - 1) / 2 layers of 3x3 see as far, with 9 weights each for every pair of channels."
+    hint = "(k - 1) / 2 layers of 3x3 see as far, with 9 weights each for every pair of channels; leave the biases out."
     for k, share in ((7, 27 / 49), (11, 45 / 121), (3, 1.0)):
         same(torch.tensor(number(call(answer, k))), torch.tensor(share), f"k={k}", hint)
 
@@ -49,11 +50,10 @@ def exercise_4(answer) -> None:
         layers = [layer for _, layer in block.named_modules(remove_duplicate=False)]
         if any("Pool" in type(layer).__name__ for layer in layers):
             raise Wrong(f"On {on} there is still a pooling in it; the last convolution is to take its place.")
-        for kind in (nn.Conv2d, nn.ReLU):
-            count = sum(isinstance(layer, kind) for layer in layers)
-            if count != num_convs:
-                raise Wrong(f"On {on} as many layers {kind.__name__} as num_convs are expected; this has {count}.")
-        strides = [layer.stride for layer in layers if isinstance(layer, nn.Conv2d)]
+        convs = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        if len(convs) != num_convs:
+            raise Wrong(f"On {on} as many layers Conv2d as num_convs are expected; this has {len(convs)}.")
+        strides = [layer.stride if isinstance(layer.stride, tuple) else (layer.stride,) * 2 for layer in convs]
         if strides != [(1, 1)] * (num_convs - 1) + [(2, 2)]:
             raise Wrong(f"On {on} only the last convolution has stride 2; here the strides are {strides}.")
         shape = tuple(tensor(call(block, torch.zeros(1, in_channels, 8, 8))).shape)
@@ -63,3 +63,13 @@ def exercise_4(answer) -> None:
         parameters = sum(p.numel() for p in block.parameters())
         hint = f"On {on}, {weights + num_convs * out_channels} are expected: every kernel is 3 by 3."
         same(parameters, weights + num_convs * out_channels, "the number of parameters", hint)
+        X = torch.randn(1, in_channels, 8, 8, generator=torch.Generator().manual_seed(0))
+        Y = X
+        with torch.no_grad():
+            for conv, (stride, _) in zip(convs, strides):
+                Y = F.relu(F.conv2d(Y, conv.weight, conv.bias, stride, padding=1))
+        if not torch.allclose(tensor(call(block, X)), Y, atol=1e-4):
+            raise Wrong(
+                f"On {on} a random picture becomes something else than by convolutions with padding 1, "
+                "each of them followed by a ReLU."
+            )

@@ -15,14 +15,14 @@ def exercise_1(answer) -> None:
     ):
         hint = "The four outputs are joined along the channels; a reduction is not an output."
         expected = channels[0] + channels[1][1] + channels[2][1] + channels[3]
-        given = int(number(call(answer, *channels)))
+        given = number(call(answer, *channels))
         same(given, expected, f"the number of channels for c1, c2, c3, c4 = {channels}", hint)
 
 
 def exercise_2(answer) -> None:
     """Parameters of the 5x5 branch, with and without its reduction."""
     try:
-        given = tuple(int(number(part)) for part in answer)
+        given = tuple(number(part) for part in answer)
     except TypeError:
         raise Wrong("A pair of numbers is expected: with the reduction, and without.") from None
     if given == (153632, 15920):
@@ -63,7 +63,7 @@ def exercise_3(answer) -> None:
 def exercise_4(answer) -> None:
     """Channels after b3, were pooling to hand on all of its own."""
     hint = "The first block: 64 + 128 + 32, and all 192 that went in. The second has those as its input."
-    same(int(number(answer)), 832, "the number of channels", hint)
+    same(number(answer), 832, "the number of channels", hint)
 
 
 def exercise_5(answer) -> None:
@@ -74,11 +74,27 @@ def exercise_5(answer) -> None:
     X = torch.zeros(1, 192, 8, 8, device=weight.device, dtype=weight.dtype)
     hint = "The four output counts must add up to 256."
     same(tuple(tensor(call(answer, X)).shape), (1, 256, 8, 8), "the output's shape for 192 channels of 8 by 8", hint)
-    sizes = {m.kernel_size for m in answer.modules() if isinstance(m, nn.Conv2d)}
-    for k in (1, 3, 5):
-        if (k, k) not in sizes:
-            raise Wrong(f"There is no {k}x{k} convolution in it: all four branches are to stay.")
-    if not any(isinstance(m, nn.MaxPool2d) for m in answer.modules()):
+    from d2lcnn.tracing import trace
+
+    nodes = trace(answer, tuple(X.shape))
+    joined = [node for node in nodes if node.kind in ("cat", "concat", "concatenate")]
+    if len(joined) != 1 or len(joined[0].inputs) != 4:
+        raise Wrong("One torch.cat is to join the outputs of four branches.")
+
+    def largest(name):
+        """The pooling or the size of the largest kernel on the way from the input to this node."""
+        node = nodes[name]
+        if "maxpool" in node.kind.lower().replace("_", ""):
+            return "pooling"
+        own = max(node.kernel) if node.kernel else 0
+        before = [largest(source) for source in node.inputs]
+        return "pooling" if "pooling" in before else max([own, *before])
+
+    branches = {largest(name) for name in joined[0].inputs}
+    for wanted, kind in ((1, "1x1 convolution alone"), (3, "3x3 convolution"), (5, "5x5 convolution")):
+        if wanted not in branches:
+            raise Wrong(f"No branch is there for the {kind}: all four branches are to stay.")
+    if "pooling" not in branches:
         raise Wrong("There is no maximum pooling in it: all four branches are to stay.")
     parameters = sum(p.numel() for p in answer.parameters())
     if parameters >= 100_000:

@@ -100,13 +100,13 @@ class ImageData:
         self.splits = _split(self.labels, len(self.classes), validation, test, seed)
         if mean is None or std is None:
             computed_mean, computed_std = _statistics(self.images[self.splits["train"]])
-            mean, std = mean or computed_mean, std or computed_std
+            mean, std = (computed_mean if mean is None else mean), (computed_std if std is None else std)
         for name, value in (("mean", mean), ("std", std)):
-            if len(value) != images.shape[1]:
+            if not hasattr(value, "__len__") or len(value) != images.shape[1]:
                 raise ValueError(f"{name} must hold one number for each of {images.shape[1]} channels, got {value!r}")
         if not all(value > 0 for value in std):
             raise ValueError(f"std must be above 0 in every channel, got {std!r}")
-        self.mean, self.std = tuple(mean), tuple(std)
+        self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
         self._on_device = {torch.device("cpu"): (self.images, self.labels)}
 
     def __len__(self) -> int:

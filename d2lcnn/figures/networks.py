@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
+from d2lcnn._modes import tried_out
 from d2lcnn.figures.grids import FAINT, INK, INPUT, KERNEL, OUTPUT
-from d2lcnn.nets.sizes import tried_out
 
 VECTOR = "#8b5fbf"
 FONT = 8.5

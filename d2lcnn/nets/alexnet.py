@@ -31,7 +31,10 @@ class AlexNet(nn.Module):
         dropout: float = 0.5,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
-        _check_positive(num_classes=num_classes, in_channels=in_channels, input_size=input_size)
+        _check_positive(
+            num_classes=num_classes, in_channels=in_channels, input_size=input_size, fc_hidden_units=fc_hidden_units
+        )
+        _check_length("stem", stem, 3)
         _check_length("widths", widths, 5)
         super().__init__()
         c1, c2, c3, c4, c5 = widths

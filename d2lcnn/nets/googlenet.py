@@ -83,7 +83,7 @@ def googlenet(
 
     Raises ValueError where a number of channels is below 1.
     """
-    _check_googlenet(num_classes, in_channels, pools, width, inceptions)
+    _check_googlenet(num_classes, in_channels, stem, pools, width, inceptions)
 
     def scaled(channels):
         return tuple(map(scaled, channels)) if isinstance(channels, tuple) else max(1, round(channels * width))
@@ -114,11 +114,17 @@ def googlenet(
 
 
 def _check_googlenet(
-    num_classes: int, in_channels: int, pools: Sequence[bool], width: float, inceptions: Sequence[Sequence[tuple]]
+    num_classes: int,
+    in_channels: int,
+    stem: tuple[int, int, int],
+    pools: Sequence[bool],
+    width: float,
+    inceptions: Sequence[Sequence[tuple]],
 ) -> None:
     _check_positive(num_classes=num_classes, in_channels=in_channels)
     if len(pools) != 4:
         raise ValueError(f"pools must hold four of True and False, one for each of b1 to b4; got {pools!r}")
+    _check_length("stem", stem, 3)
     _check_length("inceptions", inceptions, 3)
     if not width > 0:
         raise ValueError(f"width must be above 0, got {width!r}")

@@ -44,6 +44,7 @@ def nin(
     Raises ValueError where a number is below 1. `check_input` tells which inputs are large enough.
     """
     _check_positive(num_classes=num_classes, in_channels=in_channels)
+    _check_length("stem", stem, 3)
     _check_length("widths", widths, 3)
     c1, c2, c3 = widths
     head = nin_block(c3, num_classes, kernel_size=3, stride=1, padding=1)
