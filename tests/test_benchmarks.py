@@ -1,5 +1,6 @@
 """The benchmark runs and measures the same work on both sides; how fast either is, no test says."""
 
+import importlib
 import json
 import math
 import os
@@ -10,6 +11,13 @@ from importlib.util import find_spec
 import pytest
 
 pytestmark = pytest.mark.skipif(find_spec("d2l") is None, reason="d2l is not installed")
+
+
+@pytest.fixture
+def run(root, monkeypatch):
+    """The benchmark's own functions, without running it."""
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    return importlib.import_module("run")
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +79,7 @@ def test_ratio_says_how_many_times_as_fast(report):
         assert row["ratio"] == pytest.approx(theirs / ours if row["unit"] == "s" else ours / theirs)
 
 
-def test_what_is_computed_of_the_measurements(root, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    import run
-
+def test_what_is_computed_of_the_measurements(run, monkeypatch):
     # The median of the ratios; the ratio of the medians would be 3 / 2.
     assert run.row("a row", "images/s", "a", "b", {"a": [1, 4, 3], "b": [1, 2, 6]})["ratio"] == 1
     order = []
@@ -92,10 +97,7 @@ def test_table(report):
     assert lines[0].startswith("| LeNet@28, images/s | d2lcnn.fit ") and lines[0].endswith("| 2.5x |")
 
 
-def test_the_books_table_is_what_was_measured(root, monkeypatch):
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    import run
-
+def test_the_books_table_is_what_was_measured(root, run):
     content = json.loads((root / "benchmarks" / "cpu.json").read_text())
     assert {row["benchmark"] for row in content["rows"]} == set(run.BENCHMARKS)
     assert (root / "benchmarks" / "cpu.md").read_text(encoding="utf-8") == run.in_words(content)
@@ -110,10 +112,7 @@ def test_the_books_table_is_what_was_measured(root, monkeypatch):
         (("--json", "cpu.md"), "not .md"),
     ],
 )
-def test_bad_arguments(root, monkeypatch, capsys, arguments, message):
-    monkeypatch.syspath_prepend(str(root / "benchmarks"))
-    import run
-
+def test_bad_arguments(run, monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
     with pytest.raises(SystemExit, match="2"):
         run.arguments()
