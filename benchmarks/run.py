@@ -219,8 +219,10 @@ def prepare(name: str, label: str, device: str, size: int, count: int) -> Callab
             return their_epoch(net, their_data(data, size), device)
         return our_epoch(net, data.train(BATCH_SIZE, size=size), name, device, label != FIT)
 
-    # One batch and the last, smaller one are all the shapes that there will be.
-    epoch(our_data(min(count, BATCH_SIZE + count % BATCH_SIZE)))
+    # One batch and the last, smaller one are all the shapes that there will be; a GPU's step is recorded the second
+    # time that it is made.
+    warming = BATCH_SIZE * (3 if device == "cuda" else 1)
+    epoch(our_data(min(count, warming + count % BATCH_SIZE)))
     data = our_data(count)
     return lambda: epoch(data)
 
@@ -382,16 +384,17 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="This DataLoader will create")
     where, rows, start = machine(args.device), [], time.perf_counter()
     print(summary(where, args.repetitions), "", *HEAD, sep="\n")
+    settings = {"repetitions": args.repetitions, "images": args.images, "compile": args.compile}
+    content = {"schema": "d2lcnn.benchmark", "version": 1, "machine": where, "settings": settings, "rows": rows}
     for name in args.only:
         found = BENCHMARKS[name](args)
         print(*map(in_markdown, found), sep="\n", flush=True)
         rows += [{"benchmark": name} | row for row in found]
+        # So a run that is cut short leaves what it has.
+        if args.json:
+            write(args.json, json.dumps(content, indent=1) + "\n")
+            write(args.json.with_suffix(".md"), in_words(content))
     print(f"\n{time.perf_counter() - start:.0f} s in all")
-    if args.json:
-        settings = {"repetitions": args.repetitions, "images": args.images, "compile": args.compile}
-        content = {"schema": "d2lcnn.benchmark", "version": 1, "machine": where, "settings": settings, "rows": rows}
-        write(args.json, json.dumps(content, indent=1) + "\n")
-        write(args.json.with_suffix(".md"), in_words(content))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def fit(
         if machine.world_size > 1:
             model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
         if compiles:
-            model = torch.compile(model)
+            model = torch.compile(model, **_runtime.compile_options(machine))
         bar = tqdm(total=total, initial=len(rows) * len(train), unit="batch", leave=False, mininterval=0.5, **quiet)
         try:
             for epoch in range(len(rows), epochs):
