@@ -36,6 +36,7 @@ import torch.nn.functional as F
 import d2lcnn
 from d2lcnn import _runtime
 from d2lcnn.__main__ import _code_revision, _cpu_name
+from d2lcnn._files import replacing
 from d2lcnn.nets import variant
 
 BATCH_SIZE = 128
@@ -88,12 +89,6 @@ def in_words(content: dict[str, Any]) -> str:
     """What was measured, as the Markdown that the book's page includes."""
     lines = [summary(content["machine"], content["settings"]["repetitions"]), "", *HEAD]
     return "\n".join([*lines, *map(in_markdown, content["rows"])]) + "\n"
-
-
-def write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def take_turns(sides: dict[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
@@ -392,8 +387,10 @@ def main() -> None:
         rows += [{"benchmark": name} | row for row in found]
         # So a run that is cut short leaves what it has.
         if args.json:
-            write(args.json, json.dumps(content, indent=1) + "\n")
-            write(args.json.with_suffix(".md"), in_words(content))
+            with replacing(args.json) as file:
+                file.write(json.dumps(content, indent=1) + "\n")
+            with replacing(args.json.with_suffix(".md")) as file:
+                file.write(in_words(content))
     print(f"\n{time.perf_counter() - start:.0f} s in all")
 
 

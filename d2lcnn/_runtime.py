@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from d2lcnn._files import replacing
 from d2lcnn._modes import tried_out
 
 
@@ -243,12 +244,8 @@ def _plain(value: Any) -> Any:
 def save(path: Path, parts: dict[str, Any], recipe: dict[str, Any], rows: list[dict]) -> None:
     """Write a checkpoint; whenever the process dies, `path` holds a whole one, the last or this."""
     state = {name: _plain(part.state_dict()) for name, part in parts.items() if part is not None}
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
+    with replacing(path, "wb") as file:
         torch.save(state | {"recipe": recipe, "rows": rows}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 class DamagedCheckpoint(RuntimeError):

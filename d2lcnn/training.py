@@ -84,7 +84,7 @@ def fit(
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
-        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed) if checkpoint else {}
+        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed)
         groups = [dict(group) for group in optimizer.param_groups]
         total, is_one_cycle = epochs * len(train), schedule == "one-cycle"
         if is_one_cycle:

@@ -193,7 +193,7 @@ def test_train_and_tabulate(small, capsys, tmp_path):
 
 
 def test_train_applies_the_recipe(small, tmp_path, monkeypatch):
-    recipe = nets.Recipe(input_size=20, epochs=1, lr=0.01, batch_size=64, weight_decay=0.1, flip=True, shift=2)
+    recipe = nets.Recipe(input_size=20, epochs=1, lr=0.01, batch_size=64, weight_decay=0.1, flip=True)
     monkeypatch.setitem(nets.NETWORKS["lenet"], "mini", nets.Variant(nets.lenet, recipe))
     seen = {}
 
@@ -204,7 +204,7 @@ def test_train_applies_the_recipe(small, tmp_path, monkeypatch):
     monkeypatch.setattr("d2lcnn.training.fit", fit)
     checkpoint = tmp_path / "run.pt"
     assert run("train", "lenet", "--seed", 5, "--epochs", 7, "--checkpoint", checkpoint, "--record", tmp_path) == 1
-    assert seen["train"].augment == data.Augment(flip=True, shift=2)
+    assert seen["train"].augment == data.Augment(flip=True, shift=0)
     assert (seen["train"].size, seen["val"].size, seen["train"].batch_size, seen["train"].seed) == (20, 20, 64, 5)
     assert seen["val"].augment is None and seen["val"].num_examples == 30
     assert (seen["epochs"], seen["lr"], seen["weight_decay"], seen["seed"]) == (7, 0.01, 0.1, 5)

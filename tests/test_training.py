@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -337,6 +338,20 @@ def test_compile(monkeypatch):
     plain = make_net()
     run(plain, batches(), precision="fp32")
     assert same_bits(weights(net), weights(plain))
+
+
+def test_steps_are_replayed_on_a_lone_gpu_only():
+    machine = _runtime.Machine(torch.device("cuda", 0), torch.float32, "bf16")
+    assert _runtime.compile_options(machine) == {"mode": "reduce-overhead", "dynamic": False}
+    assert _runtime.compile_options(replace(machine, world_size=2)) == {}
+    assert _runtime.compile_options(replace(machine, device=torch.device("cpu"))) == {}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_have_the_strides_of_channels_last(channels):
+    machine = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32")
+    ((X, _),) = machine.batches([(torch.rand(2, channels, 5, 7), torch.tensor([0, 1]))])
+    assert X.stride() == (35 * channels, 1, 7 * channels, channels)
 
 
 def test_compile_falls_back(monkeypatch):

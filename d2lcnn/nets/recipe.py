@@ -14,8 +14,7 @@ class Recipe:
     """Everything that decides a training run besides the network, the data and the seed.
 
     `input_size` is the height and width of the images in pixels, `lr` the peak of the schedule, `flip` whether images
-    are mirrored at random, `shift` the largest random shift in pixels of the original image, `brightness` the largest
-    relative change of brightness (0 to 1), `precision` one of "auto", "fp32", "bf16", "fp16".
+    are mirrored at random, `precision` one of "auto", "fp32", "bf16", "fp16".
 
     Raises ValueError where a number is out of its range.
     """
@@ -26,19 +25,14 @@ class Recipe:
     batch_size: int = 128
     weight_decay: float = 0.0
     flip: bool = False
-    shift: int = 0
-    brightness: float = 0.0
     precision: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("input_size", "epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
-        for name in ("weight_decay", "shift"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
-        if not 0 <= self.brightness < 1:
-            raise ValueError(f"brightness must be at least 0 and below 1, got {self.brightness!r}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be 0 or more, got {self.weight_decay!r}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}")
 
@@ -51,8 +45,7 @@ class Recipe:
     @property
     def augment(self) -> dict[str, Any] | None:
         """The keyword arguments of `Augment`, or None where the images stay as they are."""
-        settings = {"flip": self.flip, "shift": self.shift, "brightness": self.brightness}
-        return settings if any(settings.values()) else None
+        return {"flip": True, "shift": 0} if self.flip else None
 
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")

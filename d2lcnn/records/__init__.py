@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
+from d2lcnn._files import replacing
+
 FOLDER = Path(__file__).parent
 SCHEMA_VERSION = 1
 
@@ -51,15 +53,8 @@ def write(record: Record, folder: str | os.PathLike | None = None) -> Path:
     """
     check(record)
     path = (FOLDER if folder is None else Path(folder)) / name(record)
-    beside = path.with_name(path.name + ".part")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(record, indent=1, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(json.dumps(record, indent=1, allow_nan=False) + "\n")
     return path
 
 
