@@ -214,10 +214,10 @@ def prepare(name: str, label: str, device: str, size: int, count: int) -> Callab
             return their_epoch(net, their_data(data, size), device)
         return our_epoch(net, data.train(BATCH_SIZE, size=size), name, device, label != FIT)
 
-    # One batch and the last, smaller one are all the shapes that there will be; a GPU's step is recorded the second
-    # time that it is made.
-    warming = BATCH_SIZE * (3 if device == "cuda" else 1)
-    epoch(our_data(min(count, warming + count % BATCH_SIZE)))
+    # One batch and the last, smaller one are all the shapes that there will be; on a GPU each is recorded the second
+    # time that it comes, and replayed from the third.
+    for _ in range(3 if device == "cuda" else 1):
+        epoch(our_data(min(count, BATCH_SIZE + count % BATCH_SIZE)))
     data = our_data(count)
     return lambda: epoch(data)
 
@@ -337,6 +337,7 @@ BENCHMARKS |= {"peak": bench_peak, "corr2d": bench_corr2d, "loading": bench_load
 
 def machine(device: str) -> dict[str, Any]:
     """Where the numbers are from."""
+    revision, *dirty = (_code_revision() or "unknown").split("-")
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
         "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
@@ -346,7 +347,7 @@ def machine(device: str) -> dict[str, Any]:
         "torch": torch.__version__,
         "d2l": version("d2l"),
         "date": datetime.now(UTC).date().isoformat(),
-        "code": (_code_revision() or "unknown")[:9],
+        "code": "-".join([revision[:9], *dirty]),
     }
 
 

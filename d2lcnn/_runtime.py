@@ -202,10 +202,11 @@ def can_compile(device: torch.device) -> bool:
     return True
 
 
-def compile_options(machine: Machine) -> dict[str, Any]:
-    """How torch.compile is to work: on a lone GPU a step is recorded and replayed, one launch instead of hundreds."""
-    is_lone_gpu = machine.device.type == "cuda" and machine.world_size == 1
-    return {"mode": "reduce-overhead", "dynamic": False} if is_lone_gpu else {}
+def compile_options(machine: Machine, train: Iterable) -> dict[str, Any]:
+    """How torch.compile is to work: on a lone GPU it records the forward and the backward pass, a launch each then."""
+    # Anew for every size of a batch: an ImageData's have two at most.
+    records = machine.device.type == "cuda" and machine.world_size == 1 and knows_epochs(train)
+    return {"mode": "reduce-overhead", "dynamic": False} if records else {}
 
 
 def mix(*keys: int) -> int:

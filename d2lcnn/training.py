@@ -84,7 +84,7 @@ def fit(
         if optimizer is None:
             fused = device.type in ("cpu", "cuda")
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
-        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed)
+        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed) if checkpoint else {}
         groups = [dict(group) for group in optimizer.param_groups]
         total, is_one_cycle = epochs * len(train), schedule == "one-cycle"
         if is_one_cycle:
@@ -102,7 +102,7 @@ def fit(
         if machine.world_size > 1:
             model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
         if compiles:
-            model = torch.compile(model, **_runtime.compile_options(machine))
+            model = torch.compile(model, **_runtime.compile_options(machine, train))
         bar = tqdm(total=total, initial=len(rows) * len(train), unit="batch", leave=False, mininterval=0.5, **quiet)
         try:
             for epoch in range(len(rows), epochs):

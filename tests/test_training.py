@@ -326,25 +326,37 @@ def test_float64_net():
 
 def test_compile(monkeypatch):
     compile, net = torch.compile, make_net()
-    compiled = []
+    compiled, given = [], []
 
-    def with_eager_backend(model):
+    def with_eager_backend(model, **options):
         compiled.append(model)
+        given.append(options)
         return compile(model, backend="eager")
 
     monkeypatch.setattr(torch, "compile", with_eager_backend)
+    monkeypatch.setattr(_runtime, "compile_options", lambda machine, train: {"dynamic": machine.precision != "fp32"})
     history = run(net, batches(), compile=True, precision="fp32")
-    assert history.settings["compiled"] and compiled[-1] is net
+    assert history.settings["compiled"] and compiled[-1] is net and given[-1] == {"dynamic": False}
     plain = make_net()
     run(plain, batches(), precision="fp32")
     assert same_bits(weights(net), weights(plain))
 
 
 def test_steps_are_replayed_on_a_lone_gpu_only():
-    machine = _runtime.Machine(torch.device("cuda", 0), torch.float32, "bf16")
-    assert _runtime.compile_options(machine) == {"mode": "reduce-overhead", "dynamic": False}
-    assert _runtime.compile_options(replace(machine, world_size=2)) == {}
-    assert _runtime.compile_options(replace(machine, device=torch.device("cpu"))) == {}
+    machine, train = _runtime.Machine(torch.device("cuda", 0), torch.float32, "bf16"), image_data(40).train(16)
+    assert _runtime.compile_options(machine, train) == {"mode": "reduce-overhead", "dynamic": False}
+    assert _runtime.compile_options(machine, list(train)) == {}
+    assert _runtime.compile_options(replace(machine, world_size=2), train) == {}
+    assert _runtime.compile_options(replace(machine, device=torch.device("cpu")), train) == {}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_compiled_on_a_gpu_learns_the_same():
+    data, losses = image_data(300), []
+    for compile in (False, True):
+        history = run(make_net(), data.train(64), data.validation(), epochs=3, precision="fp32", compile=compile)
+        losses.append(history["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
