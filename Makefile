@@ -36,14 +36,16 @@ setup: .venv/ready  ## create the locked environment in .venv (the other targets
 book: setup  ## build the HTML book into _build/html, warnings as errors
 	jupyter-book build . -W -n --keep-going
 
-# Two files side by side, on a thread each, are done sooner than one after the other on two.
-PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+# Two files side by side, on a thread each, are done sooner than one after the other on two. A notebook that trains has
+# both cores to itself, as it has when it is read.
+PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --fast
 
 test: setup  ## run everything: unit tests, every notebook by strict nbval, the built pages
 	$(PYTEST)
+	pytest --training
 
 test-fast: setup  ## the same without the notebooks that train
-	$(PYTEST) --fast
+	$(PYTEST)
 
 execute: setup  ## re-run the notebooks whose code, package or records have changed
 	python tools/notebooks.py execute

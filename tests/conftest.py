@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out the notebooks that train")
+    parser.addoption("--training", action="store_true", help="run the notebooks that train, and nothing else")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,10 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # pytest_ignore_collect would be asked about the folder of this file alone, and the notebooks are in another.
-    if config.getoption("--fast"):
+    fast = config.getoption("--fast")
+    if fast or config.getoption("--training"):
         training = {path for path in {item.path for item in items} if path.suffix == ".ipynb" and _trains(path)}
-        config.hook.pytest_deselected(items=[item for item in items if item.path in training])
-        items[:] = [item for item in items if item.path not in training]
+        config.hook.pytest_deselected(items=[item for item in items if (item.path in training) == fast])
+        items[:] = [item for item in items if (item.path in training) != fast]
 
 
 def _trains(path: Path) -> bool:

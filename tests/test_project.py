@@ -64,11 +64,18 @@ def test_everything_public_is_there_and_documented():
         _ = d2lcnn.corr3d
 
 
-def test_fast_leaves_out_what_trains():
-    # Not the options of pyproject.toml, with which it would clear the temporary folder of this run.
-    options = ["-o", "addopts=--nbval", "--fast", "--collect-only", "-q", "tests/test_project.py", "book"]
-    found = subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, capture_output=True, text=True).stdout
-    assert "01-convolution.ipynb" in found and "05-lenet.ipynb" not in found
+def test_what_trains_is_tested_apart():
+    def collected(option):
+        # Not the options of pyproject.toml, with which it would clear the temporary folder of this run.
+        options = ["-o", "addopts=--nbval", option, "--collect-only", "-q", "tests/test_project.py", "book"]
+        command = [sys.executable, "-m", "pytest", *options]
+        lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+        return {line.partition("::")[0] for line in lines if "::" in line}
+
+    fast, training = collected("--fast"), collected("--training")
+    everything = {"tests/test_project.py", *(f"book/{path.name}" for path in (ROOT / "book").glob("*.ipynb"))}
+    assert not fast & training and fast | training == everything
+    assert "book/01-convolution.ipynb" in fast and "book/05-lenet.ipynb" in training
 
 
 def test_environment_yml_is_the_lock():
