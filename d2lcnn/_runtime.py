@@ -205,8 +205,8 @@ def can_compile(device: torch.device) -> bool:
 def compile_options(machine: Machine, train: Iterable) -> dict[str, Any]:
     """How torch.compile is to work: on a lone GPU it records the forward and the backward pass, a launch each then."""
     # Anew for every size of a batch: an ImageData's have two at most.
-    records = machine.device.type == "cuda" and machine.world_size == 1 and knows_epochs(train)
-    return {"mode": "reduce-overhead", "dynamic": False} if records else {}
+    replays = machine.device.type == "cuda" and machine.world_size == 1 and knows_epochs(train)
+    return {"mode": "reduce-overhead", "dynamic": False} if replays else {}
 
 
 def mix(*keys: int) -> int:

@@ -1,7 +1,6 @@
 """Small layers that the chapters share."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lcnn.geometry import Size, _check_sizes, pair
@@ -51,4 +50,4 @@ class GlobalAvgPool2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the mean of each channel."""
-        return F.avg_pool2d(x, kernel_size=x.shape[2:])
+        return x.mean((2, 3), keepdim=True)

@@ -11,11 +11,12 @@ import ast
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from d2lcnn._files import replacing
 
 ROOT = Path(__file__).parent.parent
 KEY = "d2lcnn"
@@ -60,10 +61,8 @@ def execute(path: Path) -> None:
     # What names this interpreter's patch release would differ on every machine.
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata[KEY] = {"source_hash": source_hash(notebook)}
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
+    with replacing(path) as file:
         nbformat.write(notebook, file)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def _code(node: object) -> object:
