@@ -54,4 +54,4 @@ def _full(**options: int) -> nn.Sequential:
 
 
 # LeNet is small enough to be its own mini network.
-VARIANTS = dict.fromkeys(("full", "mini"), Variant(_full, Recipe(input_size=28, epochs=10, lr=3e-2, batch_size=256)))
+VARIANTS = dict.fromkeys(("full", "mini"), Variant(_full, Recipe(input_size=28, epochs=10, lr=3e-2)))
