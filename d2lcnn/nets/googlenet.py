@@ -154,5 +154,5 @@ def _full(**options: int) -> nn.Sequential:
 
 VARIANTS = {
     "full": Variant(_full, Recipe(input_size=96, epochs=10, lr=1e-3, weight_decay=0.05, flip=True), sized=False),
-    "mini": Variant(googlenet_mini, Recipe(input_size=28, epochs=5, lr=1e-2, weight_decay=0.05), sized=False),
+    "mini": Variant(googlenet_mini, Recipe(input_size=28, epochs=5, lr=1.2e-2, weight_decay=0.05), sized=False),
 }
