@@ -34,10 +34,10 @@ import torch
 import torch.nn.functional as F
 
 import d2lcnn
-from d2lcnn import _runtime
 from d2lcnn.__main__ import _code_revision, _cpu_name
 from d2lcnn._files import replacing
 from d2lcnn.nets import variant
+from d2lcnn.training.machine import Machine
 
 BATCH_SIZE = 128
 FIT, TRAINER = "d2lcnn.fit", "d2l.Trainer"
@@ -271,7 +271,7 @@ def bench_peak(args: argparse.Namespace) -> list[Row]:
     """The peaks themselves, convolution beside matrix product."""
     rows = []
     # A CPU without bf16 in hardware takes a minute for the product.
-    auto = _runtime.Machine.of(torch.nn.Linear(1, 1), torch.device(args.device), "auto").precision
+    auto = Machine.of(torch.nn.Linear(1, 1), torch.device(args.device), "auto").precision
     for precision in PRECISIONS if args.device == "cuda" else dict.fromkeys(("fp32", auto)):
         found = [peaks(precision, args.device) for _ in range(args.repetitions)]
         values = {name: [peak[name] for peak in found] for name in found[0]}

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from d2lcnn import _runtime, records
+from d2lcnn import records
+from d2lcnn.training.checkpoints import DamagedCheckpoint
+from d2lcnn.training.machine import find_device
 
 # Everything else of the package is imported by the command that needs it.
 
@@ -50,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say("interrupted; nothing was recorded", 130)
     except ValueError as error:
         return _say(f"python -m d2lcnn: error: {error}", 2)
-    except (OSError, FloatingPointError, _runtime.DamagedCheckpoint) as error:
+    except (OSError, FloatingPointError, DamagedCheckpoint) as error:
         return _say(f"python -m d2lcnn: error: {error}", 1)
 
 
@@ -66,7 +68,7 @@ def _train(args: argparse.Namespace) -> int:
     recipe = nets.variant(args.net, args.variant).recipe
     if args.epochs is not None:
         recipe = replace(recipe, epochs=args.epochs)
-    device = _runtime.find_device(args.device)
+    device = find_device(args.device)
     is_first = int(os.environ.get("RANK", 0)) == 0
     # Hours of training must not end in a folder that cannot be written to.
     if args.record is not None and is_first:

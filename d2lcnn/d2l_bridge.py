@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from d2lcnn._runtime import knows_epochs
+from d2lcnn.training.batches import knows_epochs
 
 
 def D2LClassifier(net: nn.Module, lr: float) -> Any:

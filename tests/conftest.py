@@ -6,7 +6,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import torch
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -24,8 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # Asked about the folder of this file alone: no time is lost on importing what would be deselected.
+    return True if config.getoption("--training") else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # pytest_ignore_collect would be asked about the folder of this file alone, and the notebooks are in another.
     fast = config.getoption("--fast")
     if fast or config.getoption("--training"):
         training = {path for path in {item.path for item in items} if path.suffix == ".ipynb" and _trains(path)}
@@ -45,6 +48,8 @@ def root() -> Path:
 @pytest.fixture(scope="module")
 def one_thread():
     """Tensors of a few elements gain nothing from threads, which wait for one another where cores are shared."""
+    import torch
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -9,17 +9,18 @@ import pytest
 import torch
 from torch import nn
 
-from d2lcnn import _runtime
-from d2lcnn.training import fit
+from d2lcnn.training import fit, loop
+from d2lcnn.training.arguments import check_shareable
+from d2lcnn.training.compiling import can_compile
+from d2lcnn.training.machine import Machine, join_processes
 
 # 33 examples for training in batches of 16: the second process's share of the last batch is empty.
 WORKER = """
 import os, signal, sys
 import torch
 from torch import nn
-from d2lcnn import _runtime
 from d2lcnn.data import ImageData
-from d2lcnn.training import evaluate, fit
+from d2lcnn.training import checkpoints, evaluate, fit
 
 folder, job, rank = sys.argv[1], sys.argv[2], int(os.environ.get("RANK", 0))
 torch.set_num_threads(1)
@@ -32,7 +33,7 @@ grads, seen = [], []
 optimizer.register_step_pre_hook(lambda *_: grads.append([p.grad.clone() for p in net.parameters()]))
 net.register_forward_pre_hook(lambda net, X: seen.append(X[0].clone()) if net.training else None)
 if rank > 0:
-    _runtime.save = None  # would fail if called
+    checkpoints.save = None  # would fail if called
 
 def die(layer, X):
     if layer.training and len(grads) == 7 and rank == 1:
@@ -152,13 +153,13 @@ def test_a_process_that_dies_ends_the_run(worker, one, tmp_path):
 
 
 def test_batches_that_cannot_be_shared(monkeypatch):
-    two = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
+    two = Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
     with pytest.raises(ValueError, match="must be batches of an ImageData"):
-        _runtime.check_shareable(two, [], None)
-    monkeypatch.setattr(_runtime.Machine, "of", lambda *_: two)
+        check_shareable(two, [], None)
+    monkeypatch.setattr(Machine, "of", lambda *_: two)
     with pytest.raises(ValueError, match="must be batches of an ImageData"):
         fit(nn.Linear(2, 3), [(torch.zeros(4, 2), torch.zeros(4).long())], epochs=1, lr=0.1, device="cpu")
-    _runtime.check_shareable(_runtime.Machine(torch.device("cpu"), torch.float32, "fp32"), [], None)
+    check_shareable(Machine(torch.device("cpu"), torch.float32, "fp32"), [], None)
 
 
 def test_joins_only_under_torchrun(monkeypatch):
@@ -167,23 +168,23 @@ def test_joins_only_under_torchrun(monkeypatch):
     device = torch.device("cpu")
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    _runtime.join_processes(device)
+    join_processes(device)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    _runtime.join_processes(device)
+    join_processes(device)
     assert joined == []
     monkeypatch.setenv("WORLD_SIZE", "2")
-    _runtime.join_processes(device)
-    _runtime.join_processes(torch.device("cuda", 0))
+    join_processes(device)
+    join_processes(torch.device("cuda", 0))
     assert joined == [("gloo",), ("nccl",)]
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    _runtime.join_processes(device)
+    join_processes(device)
     assert len(joined) == 2
 
 
 def test_buffers_are_those_of_the_first_process(monkeypatch):
     sent, net = [], nn.BatchNorm1d(2)
     monkeypatch.setattr(torch.distributed, "broadcast", lambda tensor, source: sent.append((tensor, source)))
-    machine = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
+    machine = Machine(torch.device("cpu"), torch.float32, "fp32", rank=1, world_size=2)
     assert machine.agreed(net) is net
     assert [source for _, source in sent] == [0, 0, 0] and sent[0][0] is net.running_mean

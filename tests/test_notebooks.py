@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 
 import nbformat
@@ -195,6 +196,170 @@ def test_other_code_makes_a_notebook_stale(tmp_path):
     next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\n1 + 1"
     nbformat.write(notebook, path)
     assert notebooks.is_stale(path)
+
+
+# A package in small: names handed on, a room that defines something itself, imports inside functions, files.
+SMALL = {
+    "__init__.py": """
+        from importlib import import_module
+        from d2lcnn import records
+        from d2lcnn.checks import check
+        from d2lcnn.data import Images
+        from d2lcnn.nets import lenet, network
+        from d2lcnn.ops import corr2d, quick
+        _LAZY = {"d2lcnn.figures": ("draw",)}
+        def __getattr__(name):
+            return getattr(import_module("d2lcnn.figures"), name)
+        """,
+    "__main__.py": "import d2lcnn",
+    "_fast.py": "def quick(): pass",
+    "ops.py": """
+        try:
+            from ._fast import quick
+        except ImportError:
+            def quick(): pass
+        def corr2d(): pass
+        """,
+    "layers.py": "from d2lcnn import ops\nclass Conv2D:\n    run = ops.corr2d",
+    "data/__init__.py": "from .files import read\nfrom .images import Images",
+    "data/files.py": "def read(): pass",
+    "data/images.py": """
+        class Images:
+            def show(self):
+                from ..figures import draw
+                draw(self)
+        """,
+    "nets/__init__.py": """
+        from d2lcnn.nets import lenet as _lenet, vgg as _vgg
+        from d2lcnn.nets.lenet import lenet
+        from d2lcnn.nets.vgg import vgg
+        NETWORKS = [_lenet.SIZE, _vgg.SIZE]
+        def network(): return NETWORKS
+        """,
+    "nets/lenet.py": "from d2lcnn.layers import Conv2D\nSIZE = 1\ndef lenet(): return Conv2D()",
+    "nets/vgg.py": "SIZE = 2\ndef vgg(): pass",
+    "figures/__init__.py": "from d2lcnn.figures.grids import draw\nfrom d2lcnn.figures.plots import plot",
+    "figures/grids.py": "def draw(): pass",
+    "figures/plots.py": "def plot(): pass",
+    "figures/book.mplstyle": "figure.dpi: 100",
+    "records/__init__.py": "def read(): pass",
+    "records/lenet.json": "{}",
+    "checks/__init__.py": """
+        from importlib import import_module
+        def check(exercise, answer):
+            return import_module(f"d2lcnn.checks.chapter{exercise.split('.')[0]}")
+        """,
+    "checks/chapter2.py": "from d2lcnn.geometry import size\nanswer = size()",
+    "checks/chapter7.py": "from d2lcnn.nets import vgg\nanswer = vgg()",
+    "geometry.py": "def size(): pass",
+}
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    for name, text in SMALL.items():
+        file = tmp_path / "d2lcnn" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(inspect.cleandoc(text))
+    return tmp_path / "d2lcnn"
+
+
+def notebook_of(*sources: str):
+    setup = nbformat.v4.new_code_cell("%pip install d2lcnn\nimport d2lcnn", metadata={"tags": ["setup"]})
+    return nbformat.v4.new_notebook(cells=[setup, *map(nbformat.v4.new_code_cell, sources)])
+
+
+def module_of(value) -> Path:
+    return Path(inspect.getmodule(value).__file__)
+
+
+EVERYTHING = " ".join(sorted(SMALL.keys() - {"__main__.py"}))
+
+
+@pytest.mark.parametrize(
+    ("source", "leads_to"),
+    [
+        ("1 + 1", ""),
+        ("d2lcnn.corr2d()", "ops.py"),
+        ("from d2lcnn import corr2d as c\nc()", "ops.py"),
+        ("from d2lcnn import ops as o\no.corr2d()", "ops.py"),
+        ("d2lcnn.quick()", "ops.py _fast.py"),
+        ("d2lcnn.lenet()", "nets/lenet.py layers.py ops.py"),
+        ("x = [d2lcnn.nets.lenet().conv[0] for _ in '12']", "nets/lenet.py layers.py ops.py"),
+        ("d2lcnn.nets.vgg()", "nets/vgg.py"),
+        ("from d2lcnn.nets import vgg\nvgg()", "nets/vgg.py"),
+        ("import d2lcnn.nets.vgg", "nets/vgg.py"),
+        ("import d2lcnn.nets.vgg as v\nv.vgg()", "nets/vgg.py"),
+        ("d2lcnn.network()", "nets/__init__.py nets/lenet.py nets/vgg.py layers.py ops.py"),
+        ("from d2lcnn.figures import *", "figures/__init__.py figures/grids.py figures/plots.py figures/book.mplstyle"),
+        ("f = d2lcnn.figures", "figures/__init__.py figures/grids.py figures/plots.py figures/book.mplstyle"),
+        ("d2lcnn.draw()", "figures/grids.py figures/book.mplstyle"),
+        ("%pip install -q scipy\n(3\n % d2lcnn.corr2d())", "ops.py"),
+        ("if True:\n    %time d2lcnn.corr2d()", EVERYTHING),
+        ("d2lcnn.Images().show()", "data/images.py figures/grids.py figures/book.mplstyle"),
+        ("from d2lcnn import records\nrecords.read()", "records/__init__.py records/lenet.json"),
+        ('d2lcnn.check("2.1", 5)', "checks/__init__.py checks/chapter2.py geometry.py"),
+        ('from d2lcnn import check\ncheck("7.3", 5)', "checks/__init__.py checks/chapter7.py nets/vgg.py"),
+        (
+            "d2lcnn.check(number, 5)",
+            "checks/__init__.py checks/chapter2.py geometry.py checks/chapter7.py nets/vgg.py",
+        ),
+        ("getattr(d2lcnn, name)()", EVERYTHING),
+        ("d2lcnn.unheard_of()", EVERYTHING),
+        ("import importlib\nimportlib.import_module(name)", EVERYTHING),
+        ("import importlib\nimportlib.import_module('.vgg', 'd2lcnn.nets')", EVERYTHING),
+        ("import importlib\nimportlib.import_module('d2lcnn.geometry')", "geometry.py"),
+    ],
+)
+def test_a_notebook_is_stale_where_something_it_uses_has_changed(small, source, leads_to):
+    notebook = notebook_of(source)
+    before = notebooks.source_hash(notebook, small)
+    changed = set()
+    for name in SMALL:
+        text = (small / name).read_text()
+        (small / name).write_text(text + "\nchanged = 1")
+        if notebooks.source_hash(notebook, small) != before:
+            changed.add(name)
+        (small / name).write_text(text)
+    assert changed == set(leads_to.split())
+
+
+@pytest.mark.parametrize("change", ["# A comment.\n{}", '"""A docstring."""\n{}', "\n\n{}\n", "{}  # Another."])
+def test_how_a_module_is_explained_makes_nothing_stale(small, change):
+    notebook, path = notebook_of("d2lcnn.draw()"), small / "figures" / "grids.py"
+    before = notebooks.source_hash(notebook, small)
+    path.write_text(change.format(path.read_text()))
+    assert notebooks.source_hash(notebook, small) == before
+
+
+def test_the_set_up_cell_makes_nothing_stale_and_the_others_do():
+    one, two, three = notebook_of("1 + 1"), notebook_of("1 + 1"), notebook_of("1 + 2")
+    two.cells[0].source = "%pip install elsewhere/d2lcnn\nimport d2lcnn"
+    assert notebooks.source_hash(one) == notebooks.source_hash(two) != notebooks.source_hash(three)
+
+
+@pytest.mark.parametrize("name", sorted({*d2lcnn.__all__, *(f"nets.{name}" for name in d2lcnn.nets.__all__)}))
+def test_a_name_leads_to_the_module_that_defines_it(name):
+    value, used = attrgetter(name)(d2lcnn), notebooks.uses(notebook_of(f"d2lcnn.{name}"))
+    if inspect.getmodule(value):  # a constant does not tell
+        assert module_of(value) in used
+    assert ROOT / "d2lcnn" / "__init__.py" not in used
+
+
+def test_a_chapter_depends_on_its_own_checks_and_on_what_it_trains_with(path):
+    notebook = nbformat.read(path, as_version=4)
+    used = notebooks.uses(notebook)
+    checks = [module.stem for module in used if re.fullmatch(r"chapter\d+", module.stem)]
+    assert checks == [f"chapter{int(path.stem[:2])}"]
+    if tagged(notebook.cells, "trains"):
+        assert module_of(d2lcnn.fit) in used
+
+
+@pytest.mark.parametrize(("name", "does"), [("01-convolution", False), ("09-googlenet", True)])
+def test_a_chapter_depends_on_no_network_that_it_does_not_use(name, does):
+    used = notebooks.uses(nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4))
+    for part in (d2lcnn.googlenet, d2lcnn.fit):
+        assert (module_of(part) in used) == does
 
 
 def core(node):

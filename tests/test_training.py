@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, ReduceLROnPlateau
 
-from d2lcnn import _runtime, training
 from d2lcnn.data import Augment, ImageData
 from d2lcnn.history import History
-from d2lcnn.training import Scores, evaluate, fit
+from d2lcnn.training import Scores, checkpoints, compiling, evaluate, fit, loop, machine, scores
+from d2lcnn.training.machine import Machine
+from d2lcnn.training.randomness import mix
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ class At(nn.Module):
         self.net, self.step, self.action, self.steps = net, step, action, 0
 
     def forward(self, X):
-        if self.training:
+        if self.training and torch.is_grad_enabled():
             self.steps += 1
             if self.steps == self.step:
                 return self.action(self.net(X))
@@ -198,7 +199,7 @@ def test_gradients_that_are_there_already_do_not_count():
 
 def test_each_epoch_of_each_process_draws_anew(monkeypatch):
     keys = []
-    monkeypatch.setattr(_runtime, "mix", lambda *key: keys.append(key) or 0)
+    monkeypatch.setattr(loop, "mix", lambda *key: keys.append(key) or 0)
     run(make_net(), batches(), epochs=3, seed=7)
     assert keys == [(7, 0, 0), (7, 1, 0), (7, 2, 0)]
 
@@ -236,13 +237,18 @@ def test_dataloader_and_foreign_types():
     assert same_bits(weights(first), weights(second))
 
 
-def test_images_and_kernels_are_channels_last():
+def test_images_and_kernels_are_channels_last_while_training():
     net = make_net(channels=3)
-    formats = []
-    net.register_forward_pre_hook(lambda net, X: formats.append(X[0].is_contiguous(memory_format=torch.channels_last)))
+    seen = []
+
+    def look(net, X):
+        if torch.is_grad_enabled():
+            seen.extend(t.is_contiguous(memory_format=torch.channels_last) for t in (X[0], net[0].weight))
+
+    net.register_forward_pre_hook(look)
     run(net, image_data(channels=3).train(16))
-    assert net[0].weight.is_contiguous(memory_format=torch.channels_last)
-    assert formats.count(True) >= 10 and not any(f is False for f in formats[1:])
+    assert len(seen) == 20 and all(seen)
+    assert net[0].weight.is_contiguous()
 
 
 def test_lazy_layers_get_their_shapes():
@@ -274,8 +280,8 @@ def test_validation_and_evaluate_compute_as_told(precision, dtype):
 
 def test_losses_are_summed_in_float32():
     net, (X, y) = make_net(), batches((64,))[0]
-    machine = _runtime.Machine.of(net, torch.device("cpu"), "bf16")
-    assert machine.score(net, X, y)[0].dtype == torch.float32
+    bf16 = Machine.of(net, torch.device("cpu"), "bf16")
+    assert scores.score(net, X, y, bf16)[0].dtype == torch.float32
 
 
 def test_precision_rule(monkeypatch):
@@ -288,7 +294,7 @@ def test_precision_rule(monkeypatch):
             torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or bf16
         )
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: facts.get("capability", (0, 0)))
-        return _runtime.Machine.of(make_net(), device, "auto").precision
+        return Machine.of(make_net(), device, "auto").precision
 
     assert rule(cpu, avx512_bf16=True) == rule(cpu, amx_bf16=True) == "bf16"
     assert rule(cpu, avx512_bf16=False) == rule(mps) == "fp32"
@@ -305,15 +311,15 @@ def test_each_process_has_its_own_gpu(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
-    assert _runtime.find_device(None) == _runtime.find_device("cuda") == torch.device("cuda", 1)
-    assert _runtime.find_device("cuda:3") == chosen[-1] == torch.device("cuda", 3)
+    assert machine.find_device(None) == machine.find_device("cuda") == torch.device("cuda", 1)
+    assert machine.find_device("cuda:3") == chosen[-1] == torch.device("cuda", 3)
     for name, value in (("RANK", "5"), ("LOCAL_RANK", "2"), ("WORLD_SIZE", "8")):
         monkeypatch.setenv(name, value)
-    assert _runtime.find_device(None) == chosen[-1] == torch.device("cuda", 2)
+    assert machine.find_device(None) == chosen[-1] == torch.device("cuda", 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert _runtime.find_device(None).type == "cpu"
+    assert machine.find_device(None).type == "cpu"
     monkeypatch.setenv("WORLD_SIZE", "1")
-    assert _runtime.find_device(None).type == "mps"
+    assert machine.find_device(None).type == "mps"
 
 
 def test_float64_net():
@@ -334,7 +340,7 @@ def test_compile(monkeypatch):
         return compile(model, backend="eager")
 
     monkeypatch.setattr(torch, "compile", with_eager_backend)
-    monkeypatch.setattr(_runtime, "compile_options", lambda machine, train: {"dynamic": machine.precision != "fp32"})
+    monkeypatch.setattr(loop, "compile_options", lambda machine, train: {"dynamic": machine.precision != "fp32"})
     history = run(net, batches(), compile=True, precision="fp32")
     assert history.settings["compiled"] and compiled[-1] is net and given[-1] == {"dynamic": False}
     plain = make_net()
@@ -343,18 +349,17 @@ def test_compile(monkeypatch):
 
 
 def test_steps_are_replayed_on_a_lone_gpu_only():
-    machine, train = _runtime.Machine(torch.device("cuda", 0), torch.float32, "bf16"), image_data(40).train(16)
-    assert _runtime.compile_options(machine, train) == {"mode": "reduce-overhead", "dynamic": False}
-    assert _runtime.compile_options(machine, list(train)) == {}
-    assert _runtime.compile_options(replace(machine, world_size=2), train) == {}
-    assert _runtime.compile_options(replace(machine, device=torch.device("cpu")), train) == {}
+    machine, train = Machine(torch.device("cuda", 0), torch.float32, "bf16"), image_data(40).train(16)
+    assert compiling.compile_options(machine, train) == {"mode": "reduce-overhead", "dynamic": False}
+    assert compiling.compile_options(machine, list(train)) == {}
+    assert compiling.compile_options(replace(machine, world_size=2), train) == {}
+    assert compiling.compile_options(replace(machine, device=torch.device("cpu")), train) == {}
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_batches_have_the_strides_of_channels_last(channels):
-    machine = _runtime.Machine(torch.device("cpu"), torch.float32, "fp32")
-    ((X, _),) = machine.batches([(torch.rand(2, channels, 5, 7), torch.tensor([0, 1]))])
-    assert X.stride() == (35 * channels, 1, 7 * channels, channels)
+    fast = Machine(torch.device("cpu"), torch.float32, "fp32", layout=torch.channels_last)
+    assert fast.laid_out(torch.rand(2, channels, 5, 7)).stride() == (35 * channels, 1, 7 * channels, channels)
 
 
 def test_compile_falls_back(monkeypatch):
@@ -457,7 +462,7 @@ def test_same_seed_same_bits(threads):
 
 def test_seeds_of_epochs_differ():
     keys = [(seed, epoch, rank) for seed in (0, 1, 2**40) for epoch in range(50) for rank in range(4)]
-    assert len({_runtime.mix(*key) for key in keys}) == len(keys)
+    assert len({mix(*key) for key in keys}) == len(keys)
 
 
 def test_interrupt_returns_the_history(capsys):
@@ -483,7 +488,7 @@ def test_interrupt_in_the_first_epoch():
 @pytest.mark.parametrize("read_every", [1, 3, 50])
 def test_loss_that_is_not_finite(monkeypatch, read_every):
     # A GPU's losses are read many at once, and the first bad one must still be named.
-    monkeypatch.setitem(training._READ_EVERY, "cpu", read_every)
+    monkeypatch.setitem(loop._READ_EVERY, "cpu", read_every)
     net = At(make_net(), 8, lambda Y: Y * math.inf)
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     schedule = OneCycleLR(optimizer, 0.5, total_steps=15, cycle_momentum=False)
@@ -528,10 +533,12 @@ X, y = batches((4,))[0]
         ((b for b in [(X, y)]), TypeError, "train must give its batches anew each epoch, but a generator"),
         (iter([(X, y)]), TypeError, "list_iterator"),
         ([], ValueError, "train must hold at least one batch"),
-        (7, TypeError, "train must be a sized collection of batches .*got int"),
+        (7, TypeError, r"train must be batches \(X, y\), got 7"),
+        (lambda: [(X, y)], TypeError, "train must be batches .*got the function <lambda>, not yet called"),
+        (X, TypeError, r"train must be batches .*got Tensor of torch.float32 and shape \(4, 1, 8, 8\)"),
         ([X], TypeError, "a batch must be a pair of tensors .*got Tensor"),
-        ([(X, y, y)], TypeError, "a batch must be a pair of tensors .*got tuple"),
-        ([(X.numpy(), y)], TypeError, "a batch must be a pair of tensors"),
+        ([(X, y, y)], TypeError, "a batch must be a pair of tensors .*got tuple of 3: Tensor, Tensor, Tensor"),
+        ([(X.numpy(), y)], TypeError, "a batch must be a pair of tensors .*got tuple of 2: ndarray, Tensor; torch.as_t"),
         ([((X * 255).to(torch.uint8), y)], TypeError, "X must be floating.*uint8"),
         ([(X[0, 0, 0], y)], TypeError, r"X must be floating, of shape \(N, \.\.\.\)"),
         ([(X, y.float())], TypeError, "y must be integer class numbers.*float32"),
@@ -819,20 +826,27 @@ def test_damaged_checkpoint_is_reported_and_not_used(tmp_path):
         path.write_bytes(damaged)
         net = make_net(dropout=0.5)
         before = weights(net)
-        with pytest.raises(RuntimeError, match=r"run is damaged .*; delete it to start anew"):
+        with pytest.raises(RuntimeError, match=r"run cannot be read \(.*\): it is damaged, or no checkpoint of fit; give"):
             checkpointed(path, net)
         assert same_bits(before, weights(net)) and path.read_bytes() == damaged
         count += 1
     assert count == 5
-    torch.save({"something": "else"}, path)
-    with pytest.raises(RuntimeError, match="is damaged"):
+
+
+@pytest.mark.parametrize("other", [{"something": "else"}, make_net().state_dict(), torch.ones(3), {"recipe": {}}])
+def test_a_file_that_is_not_ours_is_not_to_be_deleted(tmp_path, other):
+    path = tmp_path / "run"
+    torch.save(other, path)
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match=r"is no checkpoint of fit but another file of torch \(it holds .*\); give") as got:
         checkpointed(path)
+    assert "delete" not in str(got.value) and len(str(got.value)) < 300 and path.read_bytes() == before
 
 
 def test_a_checkpoint_holds_no_objects(tmp_path):
     # Were it read with weights_only=False, it would be one of another run.
     torch.save({"recipe": {}, "rows": [Fraction(1, 2)]}, tmp_path / "run")
-    with pytest.raises(RuntimeError, match="is damaged"):
+    with pytest.raises(RuntimeError, match="cannot be read"):
         checkpointed(tmp_path / "run")
 
 
@@ -852,9 +866,11 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, options, message):
     path = tmp_path / "run"
     checkpointed(path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="is of another run: " + message):
+    with pytest.raises(ValueError, match="is of another run: " + message) as got:
         checkpointed(path, **options)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == before and len(str(got.value)) < 300
+    # A run of another precision is worth going on with.
+    assert ('precision="' in str(got.value)) is ("precision" in options) is not ("delete it" in str(got.value))
 
 
 def test_checkpoint_of_other_data_is_refused(tmp_path):
@@ -878,7 +894,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monke
         raise PermissionError(path)
 
     checkpointed(tmp_path / "run")
-    monkeypatch.setattr(_runtime.zipfile, "ZipFile", refuse)
+    monkeypatch.setattr(checkpoints.zipfile, "ZipFile", refuse)
     with pytest.raises(PermissionError):
         checkpointed(tmp_path / "run")
 
@@ -898,9 +914,18 @@ def test_dying_while_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         checkpointed(path)
     monkeypatch.undo()
+    assert not Path(f"{path}.part").exists()
     assert len(torch.load(path, weights_only=True)["rows"]) == 2
     net, _ = checkpointed(path)
     assert same_bits(weights(net), weights(checkpointed(None)[0]))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    # As torch reports it: an error of its own, raised while the disk's is handled.
+    monkeypatch.setattr(Path, "open", lambda path, *args, **options: open("/dev/full", *args, **options))  # noqa: PTH123
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpointed(tmp_path / "run")
 
 
 KILLED = """

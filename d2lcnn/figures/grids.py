@@ -1,12 +1,18 @@
 """Small tensors drawn as grids of numbers: windows that slide, channels that add up, fields that grow."""
 
+from numbers import Real
+from typing import Any
+
 import matplotlib.pyplot as plt
+import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import is_color_like, to_rgba
 from matplotlib.patches import Polygon, Rectangle
 from torch import Tensor
 
+from d2lcnn._words import described
+from d2lcnn.figures import given
 from d2lcnn.geometry import Size, pair
 from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, pool2d
 
@@ -28,10 +34,19 @@ def draw_grid(
 ) -> tuple[float, float]:
     """Draw `values` (h, w) as a grid of numbers whose top left corner is at `origin` (x, y down).
 
-    `marked` cells are shaded strongly, `dashed` ones drawn as padding. Returns the grid's right edge and middle height.
+    `marked` cells (row, column) are shaded strongly, `dashed` ones drawn as padding. Returns the grid's right edge and
+    middle height.
+
+    Raises TypeError and ValueError for other values, and for cells outside the grid.
     """
-    x0, y0 = origin
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be Axes of matplotlib, such as plt.gca(); got {described(ax)}")
+    if not is_color_like(colour):
+        raise ValueError(f"colour must be one that matplotlib knows; got {described(colour)}")
+    values = given.tensor("values", values, 2)
+    x0, y0 = given.pair("origin", origin, Real)
     h, w = values.shape
+    marked, dashed = _checked_cells("marked", marked, h, w), _checked_cells("dashed", dashed, h, w)
     for r in range(h):
         for c in range(w):
             padded = (r, c) in dashed
@@ -51,9 +66,13 @@ def draw_grid(
 def show_correlation(
     X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0), padding: Size = 0, stride: Size = 1
 ) -> None:
-    """Show how one element of corr2d(X, K, padding, stride) comes about: X (h, w), K (k_h, k_w), the element `at`."""
+    """Show how one element of corr2d(X, K, padding, stride) comes about: X (h, w), K (k_h, k_w), the element `at`.
+
+    Raises TypeError and ValueError for an `at` outside the output, and as `corr2d` does.
+    """
+    X, K = given.tensor("X", X), given.tensor("K", K)
     Y = corr2d(X, K, padding, stride)
-    _check_at(at, Y)
+    at = _checked_at(at, Y)
     window, padded, dashed = _window(X, tuple(K.shape), at, padding, stride)
     fig, ax = plt.subplots(layout="none")
     right, middle = draw_grid(ax, padded, marked=window, dashed=dashed, title=f"input X  {_size(X)}")
@@ -80,10 +99,14 @@ def show_pooling(
     padding: Size = 0,
     stride: Size | None = None,
 ) -> None:
-    """Show how one element of pool2d(X, pool_size, mode, padding, stride) comes about: X (h, w), the element `at`."""
+    """Show how one element of pool2d(X, pool_size, mode, padding, stride) comes about: X (h, w), the element `at`.
+
+    Raises TypeError and ValueError for an `at` outside the output, and as `pool2d` does.
+    """
+    X = given.tensor("X", X, 2)
     stride = pool_size if stride is None else stride
     Y = pool2d(X, pool_size, mode, padding, stride)
-    _check_at(at, Y)
+    at = _checked_at(at, Y)
     empty = float("-inf") if mode == "max" else 0
     window, padded, dashed = _window(X, pair(pool_size), at, padding, stride, empty)
     fig, ax = plt.subplots(layout="none")
@@ -99,11 +122,13 @@ def show_pooling(
 def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None:
     """Show how channels add up in corr2d_multi_in: X (c, h, w), K (c, k_h, k_w), the output element `at`.
 
-    Raises ValueError for other shapes, and where X and K differ in their channels.
+    Raises TypeError and ValueError for other shapes, where X and K differ in their channels, and for an `at` outside
+    the output.
     """
+    X, K = given.tensor("X", X), given.tensor("K", K)
     _check_channels(X, (3,), K, (3,))
     Y = sum(corr2d(x, k) for x, k in zip(X, K))
-    _check_at(at, Y)
+    at = _checked_at(at, Y)
     fig, ax = plt.subplots(layout="none")
     step = X.shape[1] + 1.6
     total_middle = (len(X) * step - 1.6) / 2
@@ -128,7 +153,13 @@ def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None
 
 
 def show_im2col(X: Tensor, K: Tensor) -> None:
-    """Show corr2d_im2col(X, K) as one product: X (h, w), K (k_h, k_w); every window of X becomes a column."""
+    """Show corr2d_im2col(X, K) as one product: X (h, w), K (k_h, k_w); every window of X becomes a column.
+
+    Raises TypeError and ValueError for other shapes.
+    """
+    X, K = given.tensor("X", X, 2), given.tensor("K", K, 2)
+    # The matrix product takes one dtype.
+    X, K = (values.to(torch.result_type(X, K)) for values in (X, K))
     Y = corr2d_im2col(X, K).reshape(1, -1)
     columns = X.unfold(0, K.shape[0], 1).unfold(1, K.shape[1], 1).flatten(2).flatten(0, 1).T
     fig, ax = plt.subplots(layout="none")
@@ -148,7 +179,14 @@ def show_im2col(X: Tensor, K: Tensor) -> None:
 
 
 def show_receptive_field(kernels: list[int]) -> None:
-    """Show what one element sees through a stack of stride-1 layers with these square kernels, first layer first."""
+    """Show what one element sees through a stack of stride-1 layers with these square kernels, first layer first.
+
+    Raises TypeError and ValueError for anything but a list of ints of at least 1.
+    """
+    kernels = given.listed("kernels", kernels, "a list of ints of at least 1")
+    kernels = [given.count("each of kernels", k) for k in kernels]
+    if not kernels:
+        raise ValueError("kernels must hold at least one; got none")
     sizes = [1]
     for k in reversed(kernels):
         sizes.insert(0, sizes[0] + k - 1)
@@ -222,9 +260,19 @@ def _size(X: Tensor) -> str:
     return " × ".join(map(str, X.shape))
 
 
-def _check_at(at: tuple[int, int], Y: Tensor) -> None:
-    if not (0 <= at[0] < Y.shape[0] and 0 <= at[1] < Y.shape[1]):
-        raise ValueError(f"at must be an index into the output {tuple(Y.shape)}; got {at!r}")
+def _checked_at(at: Any, Y: Tensor) -> tuple[int, int]:
+    row, column = given.pair("at", at)
+    if not (0 <= row < Y.shape[0] and 0 <= column < Y.shape[1]):
+        raise ValueError(f"at must be an index into the output {tuple(Y.shape)}; got {row, column}")
+    return row, column
+
+
+def _checked_cells(name: str, cells: Any, h: int, w: int) -> Cells:
+    cells = given.listed(name, cells, "a set of cells (row, column)")
+    found = {given.pair(f"each of {name}", cell) for cell in cells}
+    if outside := sorted((r, c) for r, c in found if not (0 <= r < h and 0 <= c < w)):
+        raise ValueError(f"{name} must be cells of the {h} × {w} grid; got {outside[0]}")
+    return found
 
 
 def _finish(fig: plt.Figure, ax: Axes) -> None:

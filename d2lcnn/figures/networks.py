@@ -1,14 +1,19 @@
 """A network drawn from itself: what its layers hand on, one after another."""
 
+import itertools
 import math
-import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
+import torch
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from d2lcnn._modes import tried_out
+from d2lcnn._words import described
+from d2lcnn.figures.given import check_net, count, tensor
 from d2lcnn.figures.grids import FAINT, INK, INPUT, KERNEL, OUTPUT
 
 VECTOR = "#8b5fbf"
@@ -19,21 +24,28 @@ Box = tuple[float, float, float, float]  # how far right, how far up, width, hei
 
 
 class _Stage(NamedTuple):
+    """What one call gave. The number of the call makes two calls of one layer two stages."""
+
     label: str
     shape: tuple[int, ...]
-    colour: str
+    layer: bool
+    call: int
+
+
+_Way = tuple[_Stage, ...] | str
 
 
 def show_layers(net: nn.Module, X: Tensor, depth: int = 1) -> None:
     """Draw what the layers of `net` make of the batch X: maps (N, C, H, W) as stacked squares, vectors (N, F) as bars.
 
-    `depth` 1 draws the children of `net`, a block as one stack; 2 opens the blocks, and so on. Layers without weights
-    that keep the shape (activations, dropout) are left out. Sizes are compressed, so that all fit on a page: the side
+    `depth` 1 draws the children of `net`, a block as one stack; 2 opens the blocks, and so on. Functions called between
+    them are drawn where they give maps or vectors of another shape. Layers without weights that keep the shape
+    (activations, dropout) are left out. Sizes are compressed, so that all fit on a page: the side
     of a square grows with the square root of the map's, a stack with the logarithm of the channels, a bar with that of
     the features. The labels are exact.
 
-    Raises ValueError where the layers at that depth do not run one after another or give something else than maps and
-    vectors, and for an X that does not fit.
+    Raises TypeError for a net that is no module; ValueError where the layers at that depth do not run one after another
+    or give something else than maps and vectors, and for an X that does not fit.
     """
     stages = _stages(net, X, depth)
     largest = max((max(stage.shape[2:]) for stage in stages if len(stage.shape) == 4), default=1)
@@ -58,7 +70,7 @@ def show_layers(net: nn.Module, X: Tensor, depth: int = 1) -> None:
             x += (slots[k] + spare) / 2
             for right, up, w, h in reversed(drawings[k]):
                 corner = x - sizes[k][0] / 2 + right, middle - sizes[k][1] / 2 + up
-                ax.add_patch(Rectangle(corner, w, h, fc=stages[k].colour, ec="white", lw=0.6))
+                ax.add_patch(Rectangle(corner, w, h, fc=_colour(stages[k]), ec="white", lw=0.6))
             texts[k].set(position=(x, top - tallest - LINE), color=INK)
             x += (slots[k] + spare) / 2
         bottom = top - tallest - LINE - max(labels[k][1] for k in row)
@@ -99,58 +111,121 @@ def _rows(widths: list[float]) -> list[list[int]]:
     return next(rows for limit in limits if len(rows := filled(limit)) <= few)
 
 
-def _stages(net: nn.Module, X: Tensor, depth: int) -> list[_Stage]:
+def _stages(net: nn.Module, X: Tensor, depth: int) -> tuple[_Stage, ...]:
     """What the parts of net at this depth hand on, as seen in one run."""
-    if not isinstance(depth, int) or depth < 1:
-        raise ValueError(f"depth must be an int of at least 1; got {depth!r}")
-    parts = _parts(net, depth) if isinstance(net, nn.Module) else {}
+    check_net(net)
+    parts = _parts(net, count("depth", depth))
     if not parts:
-        raise ValueError(f"net must be a module that holds layers; got {type(net).__name__}")
-    if not isinstance(X, Tensor):
-        raise ValueError(f"X must be a tensor; got {type(X).__name__}")
-    stages = [_stage("input", tuple(X.shape), INPUT)]
-    taken: list[weakref.ref] = []
+        raise ValueError(f"net must be a module that holds layers; got {described(net)}")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in (net, *parts)):
+        raise ValueError("net must be one whose layers can be watched; got a scripted one")
+    batch = X if isinstance(X, Tensor) else tensor("X", X)
+    if batch.dim() not in (2, 4):
+        raise ValueError(f"X must be maps (N, C, H, W) or vectors (N, F); got {described(X)}")
+    if batch is not X and batch.is_floating_point():
+        batch = batch.to(torch.get_default_dtype())  # NumPy's is another
+    watch, wrong = _Watch(batch), []
 
-    def between(x: Tensor) -> None:
-        # The forward may do something that is no layer, such as x.flatten(1).
-        before = stages[-1].shape
-        if tuple(x.shape) != before:
-            name = "flatten" if (len(before), x.dim()) == (4, 2) else "function"
-            stages.append(_stage(name, tuple(x.shape), FAINT))
+    def before(part: nn.Module, args: tuple) -> None:
+        watch.inside += 1
 
     def after(part: nn.Module, args: tuple, output: Tensor) -> None:
-        if len(args) != 1 or not all(isinstance(value, Tensor) for value in (args[0], output)):
-            raise ValueError(f"layers must take one tensor and give one; {parts[part]} does not")
-        if any(tensor() is args[0] for tensor in taken):
-            raise ValueError(
-                f"layers at depth {depth} must run one after another; {parts[part]} takes what another layer has taken"
-            )
-        if output is not args[0]:
-            taken.append(weakref.ref(args[0]))
-        between(args[0])
-        if tuple(output.shape) != stages[-1].shape or list(part.parameters()):
-            name = _name(part, parts)
-            stages.append(_stage(name, tuple(output.shape), OUTPUT if "Pool" in name else KERNEL))
+        watch.inside -= 1
+        if len(args) == 1 and all(isinstance(value, Tensor) for value in (args[0], output)):
+            watch.layer(_name(part, parts), part, args[0], output)
+        else:
+            wrong.append(f"layers must take one tensor and give one; {parts[part]} does not")
 
-    hooks = [part.register_forward_hook(after) for part in parts]
+    hooks = [part.register_forward_pre_hook(before) for part in parts]
+    hooks += [part.register_forward_hook(after) for part in parts]
     try:
-        with tried_out(net):
-            output = net(X)
-            if not isinstance(output, Tensor):
-                raise ValueError(f"net must give one tensor; got {type(output).__name__}")
-            between(output)
-    except RuntimeError as error:
-        raise ValueError(f"X of shape {tuple(X.shape)} does not fit net: {error}") from None
+        with tried_out(net), watch:
+            output = net(batch)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())
+        reason = reason if len(reason) < 180 else f"{reason[:180]}..."
+        wrong.append(f"X of shape {tuple(batch.shape)} does not fit net: {reason}")
     finally:
         for hook in hooks:
             hook.remove()
-    return stages
+    if wrong:
+        raise ValueError(wrong[0])
+    if not isinstance(output, Tensor):
+        raise ValueError(f"net must give one tensor; got {type(output).__name__}")
+    return watch.stages(output, depth)
 
 
-def _stage(label: str, shape: tuple[int, ...], colour: str) -> _Stage:
-    if len(shape) not in (2, 4):
-        raise ValueError(f"only maps (N, C, H, W) and vectors (N, F) can be drawn; {label} is {shape}")
-    return _Stage(label, shape, VECTOR if len(shape) == 2 else colour)
+class _Watch(TorchFunctionMode):
+    """Keeps for each tensor made of X outside the layers how it came about: its stages, or what joined branches."""
+
+    def __init__(self, X: Tensor) -> None:
+        super().__init__()
+        self.inside = 0  # a layer
+        self._calls = itertools.count()
+        self._ways: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self._ways[X] = (_Stage("input", tuple(X.shape), False, next(self._calls)),)
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        ways = [self._ways[x] for x in _tensors((args, kwargs)) if x in self._ways]
+        if ways and not self.inside:
+            name, call = getattr(func, "__name__", "function").strip("_"), next(self._calls)
+            for value in _tensors(output):
+                self._ways[value] = _further(ways, name, tuple(value.shape), call)
+        return output
+
+    def layer(self, name: str, part: nn.Module, x: Tensor, output: Tensor) -> None:
+        way = self._ways.get(x)
+        if isinstance(way, tuple) and (output.shape != x.shape or list(part.parameters())):
+            way += (_Stage(name, tuple(output.shape), True, next(self._calls)),)
+        if way:
+            self._ways[output] = way
+
+    def stages(self, output: Tensor, depth: int) -> tuple[_Stage, ...]:
+        way = self._ways.get(output)
+        if way is None:
+            raise ValueError("net must make its output of X by layers and functions of torch that can be followed")
+        if isinstance(way, str):
+            raise ValueError(f"layers at depth {depth} must run one after another; {way} joins branches")
+        odd = [(s.label, s.shape) for s in way if len(s.shape) not in (2, 4)]
+        if way[-1].shape != tuple(output.shape):
+            odd.append(("the output", tuple(output.shape)))
+        if odd:
+            raise ValueError(f"only maps (N, C, H, W) and vectors (N, F) can be drawn; {odd[0][0]} is {odd[0][1]}")
+        return way
+
+
+def _further(ways: list[_Way], name: str, shape: tuple[int, ...], call: int) -> _Way:
+    """The way of what a function makes of tensors that came these ways."""
+    for way in ways:
+        if isinstance(way, str):
+            return way
+    if len({tuple(stage for stage in way if stage.layer) for way in ways}) > 1:
+        return name
+    # Functions alone may lead apart and together again: what they do is then one stage.
+    way = tuple(stages[0] for stages in zip(*ways) if len(set(stages)) == 1)
+    before = way[-1].shape
+    if shape == before or len(shape) not in (2, 4):
+        return way
+    flat = name in ("view", "reshape") and len(before) == 4 and shape == (before[0], math.prod(before[1:]))
+    return (*way, _Stage("flatten" if flat else name, shape, False, call))
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """All tensors in nested tuples, lists and dicts."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in _tensors(item)]
+    return [value] if isinstance(value, Tensor) else []
+
+
+def _colour(stage: _Stage) -> str:
+    if len(stage.shape) == 2:
+        return VECTOR
+    if stage.label == "input" and not stage.call:
+        return INPUT
+    return OUTPUT if "pool" in stage.label.lower() else KERNEL if stage.layer else FAINT
 
 
 def _parts(module: nn.Module, depth: int, path: str = "") -> dict[nn.Module, str]:

@@ -1,13 +1,14 @@
-"""Training and evaluating a classifier: one loop, from a laptop's two cores to many GPUs under torchrun.
+"""The loop: `fit` trains a classifier, `evaluate` scores one.
 
-The device, the precision, the checks and the checkpoints that it leans on are in `_runtime.py`, what it measures in
-`history.py`.
+What it leans on stands beside it: where and how to compute in `machine.py` and `layout.py`, what is checked in
+`arguments.py`, `batches.py`, `scores.py` and `trial.py`, and what is kept in `checkpoints.py`.
 """
 
 import math
 import os
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,12 +19,22 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
-from d2lcnn import _runtime
 from d2lcnn._modes import tried_out
 from d2lcnn.history import History
+from d2lcnn.training import checkpoints
+from d2lcnn.training.arguments import check_arguments, check_net, check_shareable, check_source
+from d2lcnn.training.batches import batches, found_bad
+from d2lcnn.training.compiling import can_compile, compile_options
+from d2lcnn.training.layout import can_be_fused, lay_out, settled
+from d2lcnn.training.machine import Machine, find_device, join_processes
+from d2lcnn.training.memory import keep_memory
+from d2lcnn.training.randomness import fork_generators, mix, seed_generators
+from d2lcnn.training.scores import score
+from d2lcnn.training.trial import try_out
 
 # Batches from one look at the losses to the next: to look is to wait for the GPU that computes them.
 _READ_EVERY = {"cpu": 1}
+_ADVICE = "a smaller lr often helps"
 
 
 class Scores(NamedTuple):
@@ -64,27 +75,28 @@ def fit(
     Raises TypeError or ValueError, before training, for an argument or a batch that does not fit; FloatingPointError
     for a loss that is not finite; RuntimeError for a damaged checkpoint.
     """
-    _runtime.check_arguments(net, train, val, epochs, lr, optimizer, schedule, seed, checkpoint)
-    device = _runtime.find_device(device)
-    _runtime.join_processes(device)
-    machine = _runtime.Machine.of(net, device, precision)
-    _runtime.check_shareable(machine, train, val)
+    check_arguments(net, train, val, epochs, lr, weight_decay, optimizer, schedule, seed, checkpoint)
+    device = find_device(device)
+    join_processes(device)
+    machine = Machine.of(net, device, precision)
+    check_shareable(machine, train, val)
     train, val = (data.on(device) if hasattr(data, "on") else data for data in (train, val))
     epochs, seed = int(epochs), int(seed)  # plain numbers also where NumPy's come in
     checkpoint = None if checkpoint is None else Path(checkpoint)
     # Where the bar is wanted, TQDM_DISABLE may still say no.
     quiet = {} if progress and machine.rank == 0 else {"disable": True}
 
-    # All randomness is drawn in here, and the caller's generators stay as they are.
-    with _runtime.fork_generators(device), _runtime.keep_memory():
-        _runtime.seed_generators(device, seed)
-        net.to(device)
-        machine = _runtime.check_fits(net, machine, train=train, val=val)
-        net.to(memory_format=torch.channels_last).zero_grad()
+    # All randomness is drawn in here, and the caller's generators and settings stay as they are.
+    with ExitStack() as during:
+        for setting in (torch.inference_mode(False), torch.enable_grad(), fork_generators(device), keep_memory()):
+            during.enter_context(setting)
+        seed_generators(device, seed)
+        net.to(device).zero_grad()
+        machine = try_out(net, machine, may_lower=precision == "auto", train=train, val=val)
         if optimizer is None:
-            fused = device.type in ("cpu", "cuda")
+            fused = can_be_fused(net, device)
             optimizer = torch.optim.AdamW(net.parameters(), float(lr), weight_decay=weight_decay, fused=fused)
-        recipe = _runtime.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed) if checkpoint else {}
+        recipe = checkpoints.recipe(net, train, optimizer, schedule, epochs, machine.precision, seed)
         groups = [dict(group) for group in optimizer.param_groups]
         total, is_one_cycle = epochs * len(train), schedule == "one-cycle"
         if is_one_cycle:
@@ -93,8 +105,9 @@ def fit(
             schedule = OneCycleLR(optimizer, peaks, total_steps=total, cycle_momentum=False) if total > 1 else None
         scaler = torch.amp.GradScaler(device.type, enabled=machine.precision == "fp16")
         parts = {"net": net, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
-        rows = _runtime.resume(checkpoint, parts, recipe, machine) if checkpoint else []
-        compiles = compile and _runtime.can_compile(device)
+        rows = checkpoints.resume(checkpoint, parts, recipe, machine) if checkpoint else []
+        during.enter_context(lay_out(net, optimizer, machine.layout))
+        compiles = compile and can_compile(device)
         settings = {"device": device.type, "precision": machine.precision}
         history = History(rows, settings | {"compiled": compiles, "processes": machine.world_size})
 
@@ -102,19 +115,22 @@ def fit(
         if machine.world_size > 1:
             model = DistributedDataParallel(net, [device] if device.type == "cuda" else None)
         if compiles:
-            model = torch.compile(model, **_runtime.compile_options(machine, train))
+            model = torch.compile(model, **compile_options(machine, train))
         bar = tqdm(total=total, initial=len(rows) * len(train), unit="batch", leave=False, mininterval=0.5, **quiet)
         try:
             for epoch in range(len(rows), epochs):
-                _runtime.seed_generators(device, _runtime.mix(seed, epoch, machine.rank))
+                seed_generators(device, mix(seed, epoch, machine.rank))
                 bar.set_description(f"epoch {epoch + 1}/{epochs}", refresh=False)
                 row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
-                scores = Scores(None, None) if val is None else evaluate(machine.agreed(net), val, precision=precision)
+                scores = Scores(None, None) if val is None else _evaluated(machine.agreed(net), val, machine)
                 if val is not None and not math.isfinite(scores.loss):
-                    raise FloatingPointError(f"the validation loss became {scores.loss} after epoch {epoch + 1}")
+                    cause = found_bad(val, machine) or "a smaller lr often helps"
+                    raise FloatingPointError(
+                        f"the validation loss became {scores.loss} after epoch {epoch + 1}; {cause}"
+                    )
                 rows.append(row | {"val_loss": scores.loss, "val_accuracy": scores.accuracy})
                 if checkpoint and machine.rank == 0:
-                    _runtime.save(checkpoint, parts, recipe, rows)
+                    checkpoints.save(checkpoint, parts, recipe, rows)
         except KeyboardInterrupt:
             if machine.rank == 0:
                 print(f"interrupted in epoch {len(rows) + 1}; the net keeps what it has learned")
@@ -137,11 +153,11 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
     right_sum, count_sum = torch.zeros(2, dtype=torch.int64, device=machine.device)
     start = mark = time.perf_counter()
     step = 0
-    for step, (X, y) in enumerate(machine.batches(train, epoch), 1):
+    for step, (X, y) in enumerate(batches(train, machine, epoch), 1):
         if step > len(train):
             break
         load_seconds += time.perf_counter() - mark
-        loss, right = machine.score(model, X, y)
+        loss, right = score(model, X, y, machine)
         # The mean over the whole batch, wherever its parts are; DistributedDataParallel averages over the processes.
         count = machine.total(torch.full_like(right, len(y)))
         scaler.scale(loss * machine.world_size / count).backward()
@@ -158,7 +174,8 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
             for i, value in enumerate(machine.total(torch.stack(unread)).tolist(), step - len(unread)):
                 if not math.isfinite(value):
                     where = f"epoch {epoch + 1}, step {i + 1} of {len(train)}, at learning rate {lrs[i]:.3g}"
-                    raise FloatingPointError(f"the loss became {value} in {where}; a smaller lr often helps")
+                    cause = found_bad(train, machine, epoch) or _ADVICE
+                    raise FloatingPointError(f"the loss became {value} in {where}; {cause}")
                 loss_sum += value
             bar.update(len(unread))
             unread.clear()
@@ -178,12 +195,20 @@ def evaluate(net: nn.Module, batches: Iterable, *, precision: str = "auto") -> S
     Where several processes train together, each takes its share and all get the result.
     Raises TypeError or ValueError for a batch that does not fit, and where there are no examples.
     """
+    check_net(net)
+    check_source("batches", batches)
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    machine = replace(_runtime.Machine.of(net, device, precision), classes=getattr(batches, "num_classes", 0))
-    totals = torch.zeros(3, dtype=machine.dtype, device=device)
+    machine = replace(Machine.of(net, device, precision), classes=getattr(batches, "num_classes", 0))
+    return _evaluated(net, batches, machine, settles=True, may_lower=precision == "auto")
+
+
+def _evaluated(net, source, machine, settles=False, may_lower=False) -> Scores:
+    totals = torch.zeros(3, dtype=machine.dtype, device=machine.device)
     with tried_out(net):
-        for X, y in machine.batches(batches.on(device) if hasattr(batches, "on") else batches):
-            loss, right = machine.score(net, X, y)
+        for X, y in batches(source.on(machine.device) if hasattr(source, "on") else source, machine):
+            if settles and len(y):
+                machine, settles = settled(net, machine, [X[:2]], trains=False, may_lower=may_lower), False
+            loss, right = score(net, X, y, machine)
             totals += torch.stack([loss, right, torch.full_like(right, len(y))])
     loss, right, count = machine.total(totals).tolist()
     if count == 0:
