@@ -53,6 +53,7 @@ _LAZY = {
         "show_pooling",
         "show_receptive_field",
     ),
+    "d2lcnn.saving": ("Classifier", "load", "save"),
 }
 
 

@@ -1,6 +1,7 @@
-"""The command line: `python -m d2lcnn train | trace | records | data`."""
+"""The command line: `python -m d2lcnn train | predict | trace | records | data`."""
 
 import argparse
+import codecs
 import os
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from d2lcnn.training.machine import find_device
 
 EXAMPLES = {
     "": """
-  python -m d2lcnn train lenet
+  python -m d2lcnn train lenet --save lenet.safetensors
+  python -m d2lcnn predict shoe.jpg --net lenet.safetensors --invert
   python -m d2lcnn trace alexnet
   python -m d2lcnn records
   python -m d2lcnn data verify
@@ -27,8 +29,12 @@ EXAMPLES = {
   python -m d2lcnn train nin --variant full --record         keeps the result among the package's records
   python -m d2lcnn train nin --variant full --checkpoint nin.pt
                                                              stop it, and the same command goes on
+  python -m d2lcnn train vgg --save vgg.safetensors          keeps the trained network, for `predict` and d2lcnn.load
   torchrun --nproc-per-node 8 -m d2lcnn train vgg --variant full
                                                              one process on each of 8 GPUs""",
+    "predict": """
+  python -m d2lcnn predict shoe.jpg --net lenet.safetensors --invert
+  python -m d2lcnn predict photos/*.jpg --net pets.safetensors --top 1""",
     "trace": """
   python -m d2lcnn trace lenet
   python -m d2lcnn trace vgg --variant mini --markdown
@@ -46,14 +52,28 @@ EXAMPLES = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     args = _parser().parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors=_IN_ASCII)
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return _say("interrupted; nothing was recorded", 130)
+    except BrokenPipeError:
+        # Who read the output, such as head, has enough; Python would flush the rest as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
     except ValueError as error:
         return _say(f"python -m d2lcnn: error: {error}", 2)
     except (OSError, FloatingPointError, DamagedCheckpoint) as error:
         return _say(f"python -m d2lcnn: error: {error}", 1)
+
+
+# For a terminal that knows no more than ASCII.
+_IN_ASCII = "d2lcnn"
+_SPELLED = {"±": "+-", "×": "x", "÷": "/", "≥": ">=", "–": "-", "…": "..."}
+codecs.register_error(_IN_ASCII, lambda e: ("".join(_SPELLED.get(c, "?") for c in e.object[e.start : e.end]), e.end))
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -77,6 +97,8 @@ def _train(args: argparse.Namespace) -> int:
             raise OSError(f"cannot write to {args.record}; --record DIR takes another folder")
         # Nor is the code to be that which somebody edits meanwhile.
         revision = _code_revision()
+    if args.save is not None and is_first and not os.access(args.save.absolute().parent, os.W_OK):
+        raise OSError(f"cannot write to {args.save.absolute().parent}, the folder of --save {args.save}")
 
     data, size = FashionMNIST(), recipe.input_size
     augment = None if recipe.augment is None else Augment(**recipe.augment)
@@ -99,6 +121,11 @@ def _train(args: argparse.Namespace) -> int:
     if not is_first:
         return 0
     print(f"test accuracy {scores.accuracy:.4f}, loss {scores.loss:.4f}")
+    if args.save is not None:
+        from d2lcnn.saving import save
+
+        save(net, args.save, data, size=size)
+        print("saved in", args.save)
     if args.record is not None:
         seconds = {part: sum(history[f"{part}_seconds"]) for part in ("load", "compute")}
         record = {
@@ -117,6 +144,20 @@ def _train(args: argparse.Namespace) -> int:
         }
         print("recorded in", records.write(record | _provenance(device, history.settings["processes"]), args.record))
     return 0
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from d2lcnn.saving import load
+
+    classifier, status = load(args.net), 0
+    for path in args.files:
+        try:
+            (shares,) = classifier.predict([path], invert=args.invert)
+        except OSError as error:  # the other pictures may be sound
+            status = _say(f"python -m d2lcnn: error: {error}", 1)
+            continue
+        print(f"{path}: {', '.join(f'{name} {share:.3f}' for name, share in list(shares.items())[: args.top])}")
+    return status
 
 
 def _trace(args: argparse.Namespace) -> int:
@@ -247,7 +288,16 @@ def _parser() -> argparse.ArgumentParser:
     record = {"nargs": "?", "const": records.FOLDER, "type": Path, "metavar": "DIR"}
     train.add_argument("--record", **record, help="write a record, to DIR or the package's records")
     train.add_argument("--checkpoint", type=Path, metavar="PATH", help="save after every epoch; go on from there")
+    train.add_argument("--save", type=Path, metavar="PATH", help="keep the trained network in a safetensors file")
     train.add_argument("--quiet", action="store_true", help="print the test accuracy only")
+
+    predict = _command(commands, "predict", _predict, "name what pictures show, by a network that was saved")
+    predict.add_argument("files", metavar="FILE", nargs="+", type=Path, help="pictures: JPEG, PNG, ...")
+    predict.add_argument(
+        "--net", type=Path, required=True, metavar="PATH", help="what `train --save` or d2lcnn.save wrote"
+    )
+    predict.add_argument("--top", type=_whole(1), default=3, metavar="N", help="so many classes of each (%(default)s)")
+    predict.add_argument("--invert", action="store_true", help="dark on light, for a network trained on light on dark")
 
     trace = _command(commands, "trace", _trace, "show every layer's shape, parameters, work and receptive field")
     trace.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")

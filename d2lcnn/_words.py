@@ -12,5 +12,7 @@ def described(value: Any) -> str:
         return f"the class {value.__name__}"
     if callable(value):
         return f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
+    if type(value).__repr__ is object.__repr__:  # its address would say nothing
+        return f"a {type(value).__name__}"
     text = " ".join(repr(value).split())
     return text if len(text) < 80 else f"{type(value).__name__} {text[:50]}..."

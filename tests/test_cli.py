@@ -63,10 +63,12 @@ def test_help(tmp_path):
     process = start(["-m", "d2lcnn", "--help"], tmp_path)
     out, err = process.communicate(timeout=100)
     assert process.returncode == 0 and err == ""
-    assert all(command in out for command in ("train", "trace", "records", "data", "examples:"))
+    assert all(command in out for command in ("train", "predict", "trace", "records", "data", "examples:"))
 
 
-@pytest.mark.parametrize("command", [["train"], ["trace"], ["records"], ["data"], ["data", "verify"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["train"], ["predict"], ["trace"], ["records"], ["data"], ["data", "verify"]], ids=" ".join
+)
 def test_help_of_each_command_has_examples(capsys, command):
     assert run(*command, "--help") == 0
     assert f"examples:\n  python -m d2lcnn {' '.join(command)}" in capsys.readouterr().out
@@ -119,6 +121,18 @@ def test_trace_of_another_size_and_variant(capsys):
     found = Trace.from_json(capsys.readouterr().out)
     assert found.nodes[0].shape == (1, 1, 64, 64)
     assert found == trace(nets.network("vgg", "mini", input_size=64), (1, 1, 64, 64))
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    process = start(["-m", "d2lcnn", "trace", "googlenet", "--json"], tmp_path)
+    assert process.stdout.read(1) == "{"
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait(100) == 141
+
+
+def test_a_terminal_that_knows_ascii_alone(tmp_path):
+    out, err = start(["-m", "d2lcnn", "records", "lenet"], tmp_path, PYTHONIOENCODING="ascii").communicate(timeout=100)
+    assert err == "" and "+-" in out and "?" not in out
 
 
 # data

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,10 +45,10 @@ def extents(figure) -> list:
     return [text.get_window_extent() for text in labels(figure)]
 
 
-def check_legible(figure) -> None:
+def check_legible(figure, points=7.5) -> None:
     figure.canvas.draw()
     assert figure.get_size_inches()[0] <= 7.2
-    assert min(text.get_fontsize() for text in labels(figure)) >= 7.5
+    assert min(text.get_fontsize() for text in labels(figure)) >= points
     found = extents(figure)
     for box in found:
         assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
@@ -116,12 +117,6 @@ def test_the_window_and_the_padding_are_marked(shown):
     assert [patch.get_facecolor()[3] > 0.5 for patch in cells[29:]] == [False, True, False, False]
 
 
-@pytest.mark.parametrize("at", [(2, 0), (0, -1)])
-def test_an_element_outside_the_output_is_refused(at):
-    with pytest.raises(ValueError, match=r"at must be an index into the output \(2, 2\); got"):
-        figures.show_correlation(X, K, at=at)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64, torch.float32])
 def test_pooling_takes_integers_with_padding(shown, dtype):
@@ -129,18 +124,6 @@ def test_pooling_takes_integers_with_padding(shown, dtype):
     found = texts(shown[0])
     assert found[:16] == [*["−∞"] * 5, "1", "2", "−∞", "−∞", "3", "9", *["−∞"] * 5]
     assert [text for text in found[16:] if text.isdigit()] == ["1", "2", "2", "3", "9", "9", "3", "9", "9"]
-
-
-@pytest.mark.parametrize(
-    ("x", "k", "message"),
-    [
-        ((2, 3, 3), (3, 2, 2), r"channels; got X \(2, 3, 3\) with 2 and K \(3, 2, 2\) with 3"),
-        ((3, 3), (2, 2), r"X must be a tensor with 3 axes, none of length 0; got shape \(3, 3\)"),
-    ],
-)
-def test_channels_that_do_not_match_are_refused(x, k, message):
-    with pytest.raises(ValueError, match=message):
-        figures.show_channels(torch.ones(x), torch.ones(k))
 
 
 @pytest.mark.filterwarnings("error")
@@ -168,17 +151,157 @@ def test_images(shown):
     assert maps[0] != "RdBu_r" and maps[2] == "RdBu_r"
 
 
+def drawn(figure, k=0):
+    """The values of a picture as they are drawn, and their limits."""
+    image = [image for ax in figure.axes for image in ax.images][k]
+    return torch.as_tensor(np.ma.getdata(image.get_array())), image.get_clim()
+
+
+# Its values are an eighth of a shade apart at most, so that what is drawn must not be rounded.
+RGB = torch.randint(0, 256, (3, 6, 4), generator=torch.Generator().manual_seed(0))
+RGB[:, 0, 0], RGB[:, 0, 1] = 0, 255
+NORMALISED = RGB / 255 * 4.4 - 2
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("picture", "shades"),
     [
-        ((torch.rand(2, 2, 8, 8),), r"each image must be .* got \(2, 8, 8\)"),
-        (([],), "at least one picture"),
-        ((torch.rand(2, 8, 8), ["one"]), "titles must be as many as images, 2; got 1"),
+        (RGB.byte(), RGB.byte()),
+        *[(RGB.to(dtype), RGB / 255) for dtype in (torch.int16, torch.int32, torch.int64, torch.uint16)],
+        (RGB // 2, RGB // 2 / 255),
+        *[(RGB.to(dtype), RGB / 255) for dtype in (torch.float32, torch.float64)],
+        (RGB / 510, RGB / 510),
+        ((RGB / 255).half(), (RGB / 255).half().float()),
+        ((RGB / 255).bfloat16(), (RGB / 255).bfloat16().float()),
+        (RGB / 255 * 1.0001, RGB / 255 * 1.0001),
+        (NORMALISED, RGB / 255),
+        (NORMALISED.double() * 1e300, RGB / 255),
+        (RGB / 2550 + 0.95, RGB / 255),
+        (RGB * 16, RGB / 255),
+        (RGB - 128, RGB / 255),
+        (RGB > 100, (RGB > 100).float()),
+        (torch.full((3, 2, 2), 5.0), torch.zeros(3, 2, 2)),
     ],
 )
-def test_images_that_cannot_be_shown(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        figures.show_images(*arguments)
+def test_colours_keep_their_relation(shown, picture, shades):
+    figures.show_images(picture[None])
+    found, _ = drawn(shown[0])
+    shades = shades if shades.dtype == torch.uint8 else shades.float().clamp(max=1)
+    assert found.dtype == shades.dtype
+    assert torch.allclose(found.permute(2, 0, 1), shades, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float16, torch.bfloat16, torch.float64])
+def test_grey_pictures_are_each_scaled_by_itself(shown, dtype):
+    pictures = torch.tensor([[[0, 1], [0, 1]], [[0, 1], [3, 4]]]).to(dtype)
+    figures.show_images(pictures)
+    for k, picture in enumerate(pictures):
+        values, limits = drawn(shown[0], k)
+        assert torch.equal(values, picture.float()) and limits == (0, picture.max())
+
+
+def magenta(figure) -> int:
+    figure.canvas.draw()
+    return int((np.asarray(figure.canvas.buffer_rgba()) == (255, 0, 255, 255)).all(-1).sum())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("odd", "number"), [(float("nan"), 1), (float("inf"), 1), (-float("inf"), 1), (float("nan"), 65)]
+)
+def test_what_is_no_number_is_marked(shown, odd, number):
+    whole = [RGB[0] / 255, RGB / 255, NORMALISED[0], NORMALISED]
+    marred = [picture.clone() for picture in whole]
+    for picture in marred:
+        picture[..., 2, 2] = odd
+    lost = [torch.full_like(picture, odd) for picture in whole]
+    for signed in (False, True):
+        for pictures in (whole, marred, lost):
+            figures.show_images([*pictures, *whole[:1] * (number - 1)], signed=signed)
+        plain, some, all_ = shown[-3:]
+        # A pixel of a picture of 6 times 4.
+        assert magenta(plain) == 0 < magenta(all_) / 30 < magenta(some) < magenta(all_) / 20
+        for k, picture in enumerate(whole):
+            (values, limits), (found, same) = drawn(plain, k), drawn(some, k)
+            found[2, 2] = values[2, 2]
+            assert torch.allclose(found, values) and (same == limits or picture.dim() == 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_whatever_becomes_a_tensor_is_a_picture(shown):
+    grey = torch.rand(3, 1, 4, 5)
+    read_only = np.broadcast_to(grey[0].numpy(), (3, 1, 4, 5))
+    for images, expected in (
+        (grey.numpy(), grey),
+        (grey.numpy()[::-1], grey.flip(0)),
+        (read_only, grey[:1].expand(3, 1, 4, 5)),
+        (grey[:, 0].tolist(), grey),
+        ([grey[0, 0].numpy(), grey[1].tolist(), grey[2]], grey),
+        (list(grey.unbind()), grey),
+        (iter(grey), grey),
+    ):
+        figures.show_images(images)
+        for k, picture in enumerate(expected):
+            assert torch.equal(drawn(shown[-1], k)[0], picture[0])
+    figures.show_images(RGB.byte().numpy()[None])
+    assert torch.equal(drawn(shown[-1])[0], RGB.byte().permute(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [
+        (torch.tensor([3, 1]), ["3", "1"]),
+        (torch.tensor([0.1, 2.0]), ["0.1", "2"]),
+        (list(torch.tensor([3, 1])), ["3", "1"]),
+        (np.array([3, 1]), ["3", "1"]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (list(np.array([0.25, 1], dtype=np.float32)), ["0.25", "1.0"]),
+        ([3, 0.5], ["3", "0.5"]),
+        (("a", None), ["a", ""]),
+        (map(str, (1, 2)), ["1", "2"]),
+    ],
+)
+def test_titles_may_be_numbers(shown, titles, expected):
+    figures.show_images(torch.rand(2, 3, 3), titles)
+    assert [ax.get_title() for ax in shown[0].axes] == expected
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("titled", [False, True])
+def test_many_pictures_lie_where_few_would(shown, titled):
+    pictures = [torch.rand(3, 5), *torch.rand(98, 1, 4, 4), torch.randint(0, 256, (3, 6, 4), dtype=torch.uint8)]
+    titles = [f"{k}\nof 100" for k in range(100)] if titled else None
+    figures.show_images(pictures, titles, columns=10)
+    (ax,) = shown[0].axes
+    shown[0].canvas.draw()
+    boxes = [image.get_window_extent() for image in ax.images]
+    assert len(boxes) == 100
+    for k, (box, picture) in enumerate(zip(boxes, pictures)):
+        values, _ = drawn(shown[0], k)
+        assert torch.equal(
+            values, picture.permute(1, 2, 0) if len(picture) == 3 < picture.dim() + 1 else picture.squeeze(0)
+        )
+        assert box.width / box.height == pytest.approx(values.shape[1] / values.shape[0])
+        # From left to right, then from top to bottom.
+        assert k % 10 == 0 or boxes[k - 1].x1 < box.x0
+        assert k < 10 or box.y1 < boxes[k - 10].y0
+        assert min(box.x0, box.y0) >= 0 and box.x1 <= shown[0].bbox.x1 and box.y1 <= shown[0].bbox.y1
+    found = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == (titles or [])
+    assert not any(text.overlaps(box) for text in found for box in boxes)
+    assert all(text.y1 <= shown[0].bbox.y1 for text in found)
+
+
+def test_many_pictures_make_a_square(shown):
+    figures.show_images(torch.rand(1000, 1, 4, 4))
+    assert len(shown[0].axes) == 1 and tuple(shown[0].get_size_inches()) == (7, 7)
+    figures.show_images(torch.rand(64, 1, 4, 4))
+    assert len(shown[1].axes) == 64
+    # With titles, which need room, there are 8 in a row.
+    figures.show_images(torch.rand(65, 1, 4, 4), range(65))
+    assert tuple(shown[2].get_size_inches()) == pytest.approx((7, 9 * (7 / 8 + 0.22)))
 
 
 @pytest.mark.filterwarnings("error")
@@ -307,37 +430,141 @@ class Functional(nn.Module):
 
 def test_what_is_no_layer_is_drawn_where_it_changes_the_shape(shown):
     figures.show_layers(Functional(), torch.zeros(1, 1, 6, 6))
-    assert texts(shown[0]) == ["input\n1 @ 6×6", "Conv2d\n2 @ 4×4", "flatten\n8", "Linear\n3", "function\n2"]
+    expected = "input 1 @ 6×6, Conv2d 2 @ 4×4, max_pool2d 2 @ 2×2, flatten 8, Linear 3, getitem 2"
+    assert ", ".join(texts(shown[0])).replace("\n", " ") == expected
+    colours = [mpl.colors.to_hex(patch.get_facecolor()) for patch in shown[0].axes[0].patches]
+    assert colours[3] == figures.grids.OUTPUT
+
+
+class Forward(nn.Module):
+    """Layers, and a function of them and the input."""
+
+    def __init__(self, forward):
+        super().__init__()
+        self.conv, self.one, self.fc = nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 1), nn.Linear(32, 3)
+        self.function = forward
+
+    def forward(self, x):
+        return self.function(self, x)
+
+
+def pools_by_view(net, x):
+    return net.fc(F.avg_pool2d(net.one(net.conv(x)), 2).view(len(x), -1))
+
+
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        (pools_by_view, "Conv2d 2 @ 8×8, Conv2d 2 @ 8×8, avg_pool2d 2 @ 4×4, flatten 32, Linear 3"),
+        (lambda n, x: n.fc(n.conv(x).view(-1, 32)), "Conv2d 2 @ 8×8, view 32, Linear 3"),
+        (
+            lambda n, x: n.fc(n.conv(x)[:, :1, ::2].reshape(len(x), -1)),
+            "Conv2d 2 @ 8×8, getitem 1 @ 4×8, flatten 32, Linear 3",
+        ),
+        (lambda n, x: n.conv(x).mean((2, 3)), "Conv2d 2 @ 8×8, mean 2"),
+        (lambda n, x: n.conv(x).flatten(2).mean(2), "Conv2d 2 @ 8×8, mean 2"),
+        (
+            lambda n, x: F.adaptive_avg_pool2d(n.conv(x), 1).squeeze(),
+            "Conv2d 2 @ 8×8, adaptive_avg_pool2d 2 @ 1×1, squeeze 2",
+        ),
+        (lambda n, x: F.conv2d(n.conv(x), n.one.weight[:1]), "Conv2d 2 @ 8×8, conv2d 1 @ 8×8"),
+        # Functions alone lead apart and together again.
+        (lambda n, x: n.conv((x - x.mean()) / (1 + x.std())), "Conv2d 2 @ 8×8"),
+        (lambda n, x: (y := n.conv(x)) * y.mean((2, 3), keepdim=True).sigmoid(), "Conv2d 2 @ 8×8"),
+        (
+            lambda n, x: torch.cat([F.max_pool2d(y := n.conv(x), 2), F.avg_pool2d(y, 2)], 1),
+            "Conv2d 2 @ 8×8, cat 4 @ 4×4",
+        ),
+        # What does not lead to the output is not drawn.
+        (lambda n, x: (n.one(y := n.conv(x)), n.one(F.relu(y)))[1], "Conv2d 2 @ 8×8, Conv2d 2 @ 8×8"),
+    ],
+)
+def test_only_what_happens_between_layers_is_drawn(shown, forward, expected):
+    figures.show_layers(Forward(forward), torch.rand(4, 1, 10, 10))
+    assert ", ".join(texts(shown[0])).replace("\n", " ") == f"input 1 @ 10×10, {expected}"
+
+
+class InPlace(nn.Module):
+    """A block that changes what it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x):
+        x += self.conv(x)
+        return x
+
+
+def test_a_block_is_drawn_as_one_whatever_is_in_it(shown):
+    figures.show_layers(nn.Sequential(nn.Conv2d(1, 2, 3), InPlace()), torch.rand(4, 1, 10, 10))
+    assert texts(shown[0]) == ["input\n1 @ 10×10", "Conv2d\n2 @ 8×8", "InPlace\n2 @ 8×8"]
+
+
+def test_layers_take_arrays_and_lists(shown):
+    for X in (np.zeros((1, 1, 28, 28)), np.zeros((1, 1, 28, 28)).tolist()):
+        figures.show_layers(d2lcnn.lenet(), X)
+        assert texts(shown[-1])[-1] == "Linear\n10"
 
 
 @pytest.mark.parametrize(
     ("net", "shape", "depth", "message"),
     [
-        (nn.Linear(2, 2), (1, 2), 1, "net must be a module that holds layers; got Linear"),
-        (X, (1, 2), 1, "net must be a module that holds layers; got Tensor"),
+        (nn.Linear(2, 2), (1, 2), 1, "net must be a module that holds layers; got a Linear"),
         (nn.Sequential(nn.ReLU()), (1, 2), 0, "depth must be an int of at least 1; got 0"),
         (
             d2lcnn.Inception(4, 1, (1, 1), (1, 1), 1),
             (1, 4, 6, 6),
             1,
-            "at depth 1 must run one after another; p2_1 takes",
+            "at depth 1 must run one after another; cat joins",
         ),
-        (d2lcnn.googlenet(width=1 / 16), (1, 1, 32, 32), 3, "at depth 3 must run one after another; b3.0.p2_1 takes"),
+        (d2lcnn.googlenet(width=1 / 16), (1, 1, 32, 32), 3, "at depth 3 must run one after another; cat joins"),
         (nn.Sequential(nn.LSTM(2, 2)), (1, 2), 1, "layers must take one tensor and give one; 0 does not"),
+        (nn.Sequential(nn.LSTM(2, 2), nn.Linear(2, 2)), (1, 2), 1, "take one tensor and give one; 0 does not"),
         (Functional(several=True), (1, 1, 6, 6), 1, "net must give one tensor; got tuple"),
+        (
+            Forward(lambda n, x: torch.from_numpy(n.conv(x).numpy().copy())),
+            (1, 1, 6, 6),
+            1,
+            "torch that can be followed",
+        ),
         (nn.Sequential(nn.Unflatten(1, (2, 2))), (1, 4), 1, r"only maps .* can be drawn; Unflatten is \(1, 2, 2\)"),
-        (nn.Sequential(nn.ReLU()), (3, 4, 4), 1, r"only maps .* can be drawn; input is \(3, 4, 4\)"),
+        (Forward(lambda n, x: n.conv(x).flatten(2)), (1, 1, 6, 6), 1, r"can be drawn; the output is \(1, 2, 16\)"),
+        (
+            nn.Sequential(nn.ReLU()),
+            (3, 4, 4),
+            1,
+            r"X must be maps .* got Tensor of torch.float32 and shape \(3, 4, 4\)",
+        ),
         (nn.Sequential(nn.Linear(2, 2)), (1, 3), 1, r"X of shape \(1, 3\) does not fit net: mat1 and mat2"),
+        (nn.Sequential(nn.BatchNorm2d(3)), (1, 3), 1, r"X of shape \(1, 3\) does not fit net: expected 4D input"),
+        (nn.Bilinear(2, 2, 2), (1, 2), 1, "net must be a module that holds layers; got a Bilinear"),
     ],
 )
 def test_layers_that_cannot_be_drawn(net, shape, depth, message):
     with pytest.raises(ValueError, match=message):
         figures.show_layers(net, torch.zeros(shape), depth)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 
-def test_layers_take_a_tensor():
-    with pytest.raises(ValueError, match="X must be a tensor; got tuple"):
-        figures.show_layers(d2lcnn.lenet(), (1, 1, 28, 28))
+@pytest.mark.parametrize(
+    ("forward", "name"),
+    [
+        (lambda n, x: (y := n.conv(x)) + n.one(y), "add"),
+        (lambda n, x: (y := n.conv(x)) * n.one(y.mean((2, 3), keepdim=True)), "mul"),
+        (lambda n, x: torch.cat([n.conv(x), n.conv(x)], 1), "cat"),
+        (lambda n, x: n.fc((n.conv(x) - n.conv(x)).flatten(1)), "sub"),
+    ],
+)
+def test_layers_in_branches_are_no_row_of_layers(forward, name):
+    with pytest.raises(ValueError, match=f"at depth 1 must run one after another; {name} joins branches"):
+        figures.show_layers(Forward(forward), torch.rand(1, 1, 6, 6))
+
+
+@pytest.mark.filterwarnings("ignore:.*jit")
+def test_a_scripted_net_is_refused():
+    with pytest.raises(ValueError, match="net must be one whose layers can be watched; got a scripted one"):
+        figures.show_layers(torch.jit.script(nn.Sequential(nn.ReLU())), torch.zeros(1, 2))
 
 
 class Joined(nn.Module):
@@ -373,6 +600,21 @@ GRAPHS = {
 }
 
 
+def blocks(number, shortcuts=False):
+    def block():
+        return Joined(lambda x, a, b: x + b(F.relu(a(x)))) if shortcuts else nn.Conv2d(2, 2, 1)
+
+    return nn.Sequential(*(block() for _ in range(number)), nn.Flatten(), nn.Linear(50, 10))
+
+
+# The net, the input's shape, the boxes, and those that are drawn twice.
+DEEP = {
+    "chain": (blocks(60), (1, 2, 5, 5), 63, 5),
+    "shortcuts": (blocks(24, shortcuts=True), (1, 2, 5, 5), 75, 2),
+    "googlenet": (d2lcnn.googlenet(), (1, 1, 96, 96), 83, 1),
+}
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", GRAPHS)
 def test_graphs_cross_nothing(shown, name):
@@ -381,15 +623,60 @@ def test_graphs_cross_nothing(shown, name):
     check_legible(shown[0])
     boxes = shown[0].axes[0].patches
     assert len(boxes) == len(texts(shown[0])) == count
+    check_graph(shown[0])
+
+
+def check_graph(figure) -> None:
+    """Boxes that do not overlap, text within them, and arrows that go up from box to box."""
+    boxes = figure.axes[0].patches
     areas = [box.get_window_extent() for box in boxes]
     assert not any(one.overlaps(other) for one, other in combinations(areas, 2))
-    for text in extents(shown[0]):
+    for text in extents(figure):
         assert any(b.x0 <= text.x0 and text.x1 <= b.x1 and b.y0 <= text.y0 and text.y1 <= b.y1 for b in areas)
-    for (x, start), (x_too, end) in arrows(shown[0]):
+    for (x, start), (x_too, end) in arrows(figure):
         assert x == x_too and start < end
         for box in boxes:
             inside = box.get_x() < x < box.get_x() + box.get_width()
             assert not (inside and start < box.get_y() + box.get_height() / 2 < end)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_graphs_go_on_beside(shown, name):
+    net, shape, count, repeated = DEEP[name]
+    figures.show_graph(net, shape)
+    (figure,) = shown
+    check_legible(figure, points=4.5)
+    assert figure.get_size_inches()[1] <= 24
+    check_graph(figure)
+    boxes = figure.axes[0].patches
+    assert len(boxes) == len(texts(figure)) == count + repeated
+    # Every arrow that leads to a box, and none to one that is drawn again.
+    inputs = {node.name: node.inputs for node in d2lcnn.trace(net, shape)}
+    assert len(arrows(figure)) == sum(map(len, inputs.values())) - (len(inputs) - count)
+    places = {np.round(text.get_position(), 6).tobytes(): text.get_text() for text in labels(figure)}
+    found = [(places[np.round(box.get_center(), 6).tobytes()], box) for box in boxes]
+    columns = [k for k, (_, box) in enumerate(found) if box.get_linestyle() == "--"]
+    assert len(columns) == repeated
+    for k in columns:
+        # The first of a column is the last of the one before.
+        (before, top), (again, bottom) = found[k - 1 : k + 1]
+        assert before == again and bottom.get_y() == 0 < top.get_y()
+        assert top.get_x() + top.get_width() < bottom.get_x()
+
+
+@pytest.mark.parametrize("name", sorted({*NETWORKS} - {"googlenet"}))
+def test_what_fits_is_one_column_in_full_size(shown, network, name):
+    side = NETWORKS[name][1]
+    figures.show_graph(network(name), (1, 1, side, side))
+    assert not [box for box in shown[0].axes[0].patches if box.get_linestyle() == "--"]
+    assert {text.get_fontsize() for text in labels(shown[0])} == {8.5}
+
+
+def test_a_graph_too_large_to_be_read_is_refused(shown):
+    with pytest.raises(ValueError, match="small enough to be read on a page, but it makes 303 boxes: draw a part"):
+        figures.show_graph(blocks(100, shortcuts=True), (1, 2, 5, 5))
+    assert not plt.get_fignums()
 
 
 def test_a_graph_tells_kernels_channels_and_activations(shown):
@@ -413,6 +700,10 @@ def test_a_graph_tells_kernels_channels_and_activations(shown):
     assert texts(shown[-1])[-1] == "cat\n2 @ 5×10"
     figures.show_graph(nn.Sequential(nn.ReLU(), nn.Sigmoid(), nn.ReLU(), nn.Linear(3, 2)), (1, 3))
     assert texts(shown[-1]) == ["input\n3", "ReLU + Sigmoid\n3", "ReLU\n3", "Linear\n2"]
+    figures.show_graph(Joined(lambda x, a, b: torch.cat([a(x)], 1)), (1, 2, 5, 5))
+    assert texts(shown[-1])[-1] == "cat\n2 @ 5×5"
+    figures.show_graph(Joined(lambda x, a, b: torch.cat([a(x)[0, 0, 0], b(x)[0, 0, 0]])), (1, 2, 5, 5))
+    assert texts(shown[-1])[-1] == "cat"
 
 
 def test_graphs_that_cannot_be_drawn():
@@ -431,8 +722,24 @@ def test_confusion_counts(shown):
     counts = torch.tensor([[5, 1], [0, 7]])
     figures.show_confusion(counts, ["a", "b"])
     assert texts(shown[0]) == ["5", "1", "7"]
-    with pytest.raises(ValueError, match=r"\(3, 3\) for 3 classes; got \(2, 2\)"):
-        figures.show_confusion(counts, list("abc"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "counts", [np.eye(2), [[1, 0], [0, 1]], torch.eye(2, dtype=torch.bool), torch.eye(2).half(), np.eye(2, dtype="u2")]
+)
+@pytest.mark.parametrize("classes", [["0", "1"], torch.arange(2), np.arange(2), (0, 1), range(2)])
+def test_confusions_of_whatever_becomes_a_tensor(shown, counts, classes):
+    figures.show_confusion(counts, classes)
+    assert texts(shown[0]) == ["1", "1"]
+    assert [label.get_text() for label in shown[0].axes[0].get_xticklabels()] == ["0", "1"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_shares_are_written_as_they_are(shown):
+    figures.show_confusion([[0.93, 0.02], [0.0, 0.125]], ["a", "b"])
+    assert texts(shown[0]) == ["0.93", "0.02", "0.12"]
+    assert shown[0].axes[0].images[0].get_array()[1].tolist() == [0, 1]
 
 
 @pytest.mark.filterwarnings("error")
@@ -488,18 +795,6 @@ def test_records_of_other_recipes_are_other_curves(shown):
     assert found == ["lenet mini, lr 0.1 (2 runs)", "lenet mini, lr 0.2 (1 run)", "nin mini (1 run)"]
 
 
-@pytest.mark.parametrize(
-    ("records", "message"),
-    [
-        ([], "records must hold at least one run; got none"),
-        ([record(), record("nin", accuracies=(0.1, None))], "validation accuracy for each epoch; nin mini does not"),
-    ],
-)
-def test_records_that_cannot_be_plotted(records, message):
-    with pytest.raises(ValueError, match=message):
-        figures.plot_records(records)
-
-
 def test_the_style_is_opaque_and_only_on_request():
     before = dict(mpl.rcParams)
     with plt.style.context("d2lcnn.figures.book"):
@@ -548,3 +843,245 @@ def test_counts_are_shaded_by_their_share_of_the_row(shown):
     assert {text.get_position(): text.get_text() for text in ax.texts} == {(0, 0): "30", (1, 0): "10", (1, 1): "2"}
     assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "dog"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+
+
+@pytest.mark.filterwarnings("error")
+def test_grids_take_arrays_and_lists(shown):
+    for draw in (figures.show_correlation, figures.show_im2col, lambda x, k: figures.show_channels([x, x], [k, k])):
+        draw(X, K)
+        expected = texts(shown[-1])
+        for x, k in ((X.numpy()[:, ::-1][:, ::-1], K.numpy()), (X.tolist(), K.tolist()), (X.int().tolist(), K)):
+            draw(x, k)
+            assert texts(shown[-1]) == expected
+    figures.show_correlation(X, K, at=torch.tensor([1, 0]))
+    assert "3×0 + 4×1 + 6×2 + 7×3 = 37" in texts(shown[-1])
+    figures.show_pooling(X.tolist(), 2, at=[0, 0])
+    figures.show_receptive_field(torch.tensor([2, 2]))
+    assert texts(shown[-1])[0] == "input\n3 × 3"
+    _, ax = plt.subplots()
+    figures.draw_grid(ax, [[1, 2]], marked=[[0, 1]], dashed=torch.tensor([[0, 0]]), origin=np.array([1.0, 2]))
+    assert [patch.get_linestyle() for patch in ax.patches] == ["--", "-"]
+    assert [patch.get_facecolor()[3] for patch in ax.patches] == [0, 0.55]
+
+
+def history(rows):
+    return History(rows, {})
+
+
+def grid(*arguments, **settings):
+    return figures.draw_grid(plt.gca(), *arguments, **settings)
+
+
+NUMBERS = "must be a tensor, an array or lists of real numbers; got"
+TEXTS = "must be a list of texts or numbers; got"
+LONG = torch.rand(1, 1, 28, 28)
+GREY = torch.rand(2, 8, 8)
+NET = d2lcnn.lenet()
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "draw", "arguments", "settings"),
+    [
+        # Pictures.
+        (ValueError, r"each image must be .* got \(2, 8, 8\)", "show_images", (torch.rand(2, 2, 8, 8),), {}),
+        (ValueError, r"each image must be .* got \(8, 8, 3\)", "show_images", (np.zeros((2, 8, 8, 3)),), {}),
+        (ValueError, r"each image must be .* length 0; got \(0, 8\)", "show_images", (torch.rand(2, 0, 8),), {}),
+        *[
+            (ValueError, "images must hold at least one picture; got none", "show_images", (empty,), {})
+            for empty in ([], torch.rand(0, 1, 8, 8), np.zeros((0, 8, 8)), iter(()))
+        ],
+        (ValueError, r"images must be \(N, C, H, W\), .* got Tensor .* shape \(8, 8\)", "show_images", (GREY[0],), {}),
+        (ValueError, r"images must be .* shape \(\)", "show_images", (torch.tensor(1),), {}),
+        *[
+            (TypeError, r"images must be \(N, C, H, W\), .* a sequence of pictures; got", "show_images", (wrong,), {})
+            for wrong in (None, 3, "boot.png", NET.forward)
+        ],
+        (TypeError, f"each image {NUMBERS} 'boot.png'", "show_images", (["boot.png"],), {}),
+        (TypeError, f"each image {NUMBERS} None", "show_images", ([GREY[0], None],), {}),
+        (TypeError, f"each image {NUMBERS} Tensor of torch.complex64", "show_images", ([GREY[0] * 1j],), {}),
+        (TypeError, f"images {NUMBERS} Tensor of torch.complex64", "show_images", (GREY * 1j,), {}),
+        (TypeError, f"images {NUMBERS} ndarray of object", "show_images", (np.array([[[None]]]),), {}),
+        (TypeError, f"each image {NUMBERS} ", "show_images", ([[[1, 2], [3]]],), {}),
+        (ValueError, "titles must be as many as images, 2; got 1", "show_images", (GREY, ["one"]), {}),
+        (ValueError, "titles must be as many as images, 2; got 3", "show_images", (GREY, torch.arange(3)), {}),
+        *[
+            (TypeError, f"titles {TEXTS}", "show_images", (GREY, wrong), {})
+            for wrong in ("ab", 3, {"a": 0, "b": 1}, {"a", "b"}, torch.tensor(1), len)
+        ],
+        *[
+            (TypeError, "titles must hold texts or numbers; got", "show_images", (GREY, wrong), {})
+            for wrong in (torch.eye(2), np.eye(2), nn.Sequential(nn.ReLU(), nn.ReLU()), [["a"], ["b"]])
+        ],
+        *[
+            (
+                ValueError,
+                f"columns must be an int of at least 1; got {wrong}",
+                "show_images",
+                (GREY,),
+                {"columns": wrong},
+            )
+            for wrong in (0, -1)
+        ],
+        *[
+            (TypeError, "columns must be an int of at least 1; got", "show_images", (GREY,), {"columns": wrong})
+            for wrong in (2.0, True, "2", [2], torch.rand(2, 2))
+        ],
+        (ValueError, "height must be a number of inches above 0; got 0", "show_images", (GREY,), {"height": 0}),
+        (TypeError, "height must be a number of inches above 0; got '1'", "show_images", (GREY,), {"height": "1"}),
+        (
+            ValueError,
+            "few enough to be seen; got 6,000, .* 0.09 inches wide",
+            "show_images",
+            (torch.zeros(6000, 1, 1),),
+            {},
+        ),
+        (
+            ValueError,
+            "few enough to be seen; got 6,000, .* figure [0-9,]+ inches tall",
+            "show_images",
+            (torch.zeros(6000, 1, 1), range(6000)),
+            {},
+        ),
+        # Networks.
+        *[
+            (TypeError, f"net must be a torch.nn.Module; got {got}", draw, (net, shape), {})
+            for draw, shape in (("show_layers", LONG), ("show_graph", (1, 1, 28, 28)))
+            for net, got in (
+                (d2lcnn.lenet, r"the function lenet, which makes a net when called: lenet\(\)"),
+                (d2lcnn.AlexNet, r"the class AlexNet, which makes a net when called: AlexNet\(\)"),
+                (LONG, "Tensor of torch.float32"),
+                ("lenet", "'lenet'"),
+                (None, "None"),
+            )
+        ],
+        (ValueError, r"X must be maps .* or vectors .* got \(1, 1, 28, 28\)", "show_layers", (NET, (1, 1, 28, 28)), {}),
+        (ValueError, r"X of shape \(1, 1, 9, 9\) does not fit net: shape", "show_layers", (NET, LONG[..., :9, :9]), {}),
+        (ValueError, "does not fit net: Input type", "show_layers", (NET, LONG.byte()), {}),
+        (ValueError, "does not fit net: .*positional argument", "show_layers", (Forward(lambda n: n), LONG), {}),
+        (TypeError, f"X {NUMBERS} None", "show_layers", (NET, None), {}),
+        (TypeError, "depth must be an int of at least 1; got 1.5", "show_layers", (NET, LONG, 1.5), {}),
+        # Grids.
+        *[
+            (TypeError, f"{name} {NUMBERS}", draw, arguments, {})
+            for wrong in (None, "x", [[1], [2, 3]], [X, K], [[1, 2j]], {"a": 1}, [[10**30]])
+            for name, draw, arguments in (
+                ("X", "show_correlation", (wrong, K)),
+                ("K", "show_correlation", (X, wrong)),
+                ("X", "show_im2col", (wrong, K)),
+                ("K", "show_im2col", (X, wrong)),
+                ("X", "show_channels", (wrong, K[None])),
+                ("K", "show_channels", (X[None], wrong)),
+                ("X", "show_pooling", (wrong, 2)),
+                ("counts", "show_confusion", (wrong, "ab")[:1] + (["a"],)),
+            )
+        ],
+        (ValueError, r"X must be a tensor with 2 axes.* shape \(1, 3, 3\)", "show_pooling", (X[None], 2), {}),
+        (
+            ValueError,
+            r"X must be a tensor with 2 axes.* shape \(1, 3, 3\)",
+            "show_im2col",
+            (X[None], K[None, None]),
+            {},
+        ),
+        (ValueError, r"X must be a tensor with 2 axes.* shape \(1, 3, 3\)", "show_correlation", (X[None], K), {}),
+        (ValueError, r"K must be a tensor with 2 axes.* shape \(2, 0\)", "show_im2col", (X, K[:, :0]), {}),
+        (ValueError, r"X must be a tensor with 3 axes.* shape \(3, 3\)", "show_channels", (X, K), {}),
+        (
+            ValueError,
+            "channels; got X .* with 2 and K .* with 3",
+            "show_channels",
+            (torch.ones(2, 3, 3), torch.ones(3, 2, 2)),
+            {},
+        ),
+        *[
+            (kind, f"at must be {allowed}", draw, (x, k), {"at": at})
+            for draw, x, k in (("show_correlation", X, K), ("show_channels", X[None], K[None]), ("show_pooling", X, 2))
+            for kind, allowed, at in (
+                (ValueError, r"an index into the output .* got \(2, 0\)", (2, 0)),
+                (ValueError, r"an index into the output .* got \(0, -1\)", (0, -1)),
+                (TypeError, "a pair of ints; got 1", 1),
+                (TypeError, r"a pair of ints; got \(1,\)", (1,)),
+                (TypeError, r"a pair of ints; got \(0.5, 0\)", (0.5, 0)),
+                (TypeError, "a pair of ints; got Tensor", torch.rand(2, 2)),
+            )
+        ],
+        (TypeError, f"values {NUMBERS} None", grid, (None,), {}),
+        (ValueError, r"values must be a tensor with 2 axes.* shape \(2,\)", grid, ([1, 2],), {}),
+        (TypeError, "ax must be Axes of matplotlib.* got Tensor", "draw_grid", (X, X), {}),
+        (TypeError, "origin must be a pair of numbers; got 1", grid, (X,), {"origin": 1}),
+        (ValueError, "colour must be one that matplotlib knows; got 'bleu'", grid, (X,), {"colour": "bleu"}),
+        *[
+            (kind, f"{message}", grid, (X,), {name: wrong})
+            for name in ("marked", "dashed")
+            for kind, message, wrong in (
+                (TypeError, f"{name} must be a set of cells .* got 3", 3),
+                (TypeError, f"each of {name} must be a pair of ints; got 0", (0, 1)),
+                (ValueError, rf"{name} must be cells of the 3 × 3 grid; got \(0, 3\)", {(0, 3)}),
+            )
+        ],
+        (TypeError, "kernels must be a list of ints of at least 1; got 3", "show_receptive_field", (3,), {}),
+        (TypeError, "each of kernels must be an int of at least 1; got 1.5", "show_receptive_field", ([1.5],), {}),
+        (ValueError, "each of kernels must be an int of at least 1; got 0", "show_receptive_field", ([3, 0],), {}),
+        (ValueError, "kernels must hold at least one; got none", "show_receptive_field", ([],), {}),
+        # Results.
+        (ValueError, r"\(3, 3\) for 3 classes; got \(2, 2\)", "show_confusion", (torch.eye(2), list("abc")), {}),
+        (ValueError, r"\(0, 0\) for 0 classes", "show_confusion", (torch.zeros(0, 0), []), {}),
+        *[
+            (TypeError, f"classes {TEXTS}", "show_confusion", (torch.eye(2), wrong), {})
+            for wrong in ("ab", 2, {"cat": 0, "dog": 1}, {"cat", "dog"})
+        ],
+        *[
+            (
+                ValueError,
+                "counts must be finite and not negative",
+                "show_confusion",
+                ([[1, wrong], [0, 1]], ["a", "b"]),
+                {},
+            )
+            for wrong in (-1, float("nan"), float("inf"))
+        ],
+        *[
+            (TypeError, "history must be a History, such as fit gives; got", "plot_history", (wrong,), {})
+            for wrong in (None, [], record(), LONG, NET, history([{"loss": 1.0}]), history([1]), d2lcnn.fit, History)
+        ],
+        (ValueError, "history must hold at least one epoch; got none", "plot_history", (history([]),), {}),
+        (ValueError, "records must hold at least one run; got none", "plot_records", ([],), {}),
+        (
+            ValueError,
+            "validation accuracy for each epoch; nin mini does not",
+            "plot_records",
+            ([record(), record("nin", accuracies=(0.1, None))],),
+            {},
+        ),
+        *[
+            (TypeError, "records must be a list of records; got", "plot_records", (wrong,), {})
+            for wrong in (record(), None, "lenet", 3, d2lcnn.records)
+        ],
+        (TypeError, r"records\[1\] must be a record, a dict; got 'lenet'", "plot_records", ([record(), "lenet"],), {}),
+        (
+            ValueError,
+            r"records\[0\] must hold .* lacks network, recipe, curve",
+            "plot_records",
+            ([{"variant": "full"}],),
+            {},
+        ),
+        *[
+            (ValueError, r'records\[0\]\["curve"\] must', "plot_records", ([record() | {"curve": wrong}],), {})
+            for wrong in ([], None, 3, [{"epoch": 1}], LONG)
+        ],
+        (ValueError, r'records\[0\]\["recipe"\] must', "plot_records", ([record() | {"recipe": None}],), {}),
+        (
+            ValueError,
+            "the same epochs; those of lenet mini",
+            "plot_records",
+            ([record(), record(accuracies=[0.5])],),
+            {},
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_words(shown, error, message, draw, arguments, settings):
+    draw = draw if callable(draw) else getattr(figures, draw)
+    with pytest.raises(error, match=message) as refused:
+        draw(*arguments, **settings)
+    assert type(refused.value) is error and len(str(refused.value)) < 300
+    assert not shown and (draw is grid or not plt.get_fignums())

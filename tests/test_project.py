@@ -22,14 +22,14 @@ ALLOWED = {
     "layers": {"geometry", "ops"},
     "nets": {"_modes", "layers"},
     "data": set(),
-    "_runtime": {"_files", "_modes"},
     "history": set(),
-    "training": {"_modes", "_runtime", "history"},
+    "training": {"_files", "_modes", "history"},
+    "saving": {"_files", "_modes", "data", "nets"},
     "tracing": {"geometry", "layers"},
     "records": {"_files"},
     "figures": {"_modes", "geometry", "ops", "tracing"},
     "checks": {"geometry", "ops", "layers", "nets"},
-    "d2l_bridge": {"_runtime"},
+    "d2l_bridge": {"training"},
 }
 
 

@@ -538,7 +538,11 @@ X, y = batches((4,))[0]
         (X, TypeError, r"train must be batches .*got Tensor of torch.float32 and shape \(4, 1, 8, 8\)"),
         ([X], TypeError, "a batch must be a pair of tensors .*got Tensor"),
         ([(X, y, y)], TypeError, "a batch must be a pair of tensors .*got tuple of 3: Tensor, Tensor, Tensor"),
-        ([(X.numpy(), y)], TypeError, "a batch must be a pair of tensors .*got tuple of 2: ndarray, Tensor; torch.as_t"),
+        (
+            [(X.numpy(), y)],
+            TypeError,
+            "a batch must be a pair of tensors .*got tuple of 2: ndarray, Tensor; torch.as_t",
+        ),
         ([((X * 255).to(torch.uint8), y)], TypeError, "X must be floating.*uint8"),
         ([(X[0, 0, 0], y)], TypeError, r"X must be floating, of shape \(N, \.\.\.\)"),
         ([(X, y.float())], TypeError, "y must be integer class numbers.*float32"),
@@ -620,6 +624,8 @@ def wrong_arguments():
     yield net, {"optimizer": sgd, "lr": 0.1}, "give either lr or an optimizer"
     yield net, {"lr": -1}, "lr must be a number above 0, got -1"
     yield net, {"lr": math.nan}, "lr must be a number above 0, got nan"
+    yield net, {"weight_decay": -1}, "weight_decay must be a number of at least 0, got -1"
+    yield net, {"weight_decay": "no"}, "weight_decay must be a number of at least 0, got 'no'"
     yield net, {"lr": "0.1"}, "lr must be a number above 0, got '0.1'"
     yield net, {"device": "abacus"}, "device must be one that there is here, such as cpu, got 'abacus'"
     yield make_net().requires_grad_(False), {}, "net must have parameters that require gradients, got none"
@@ -648,6 +654,81 @@ def test_wrong_arguments(net, options, message):
 def test_arguments_of_the_wrong_type(options, message):
     with pytest.raises(TypeError, match=message):
         run(make_net(), batches(), **options)
+
+
+def a_net():
+    """Parentheses forgotten."""
+
+
+def test_what_is_no_net_and_what_is_no_batches():
+    data, net = image_data(), make_net()
+    for wrong, got in (
+        (a_net, "the function a_net, not yet called"),
+        (nn.Sequential, "the class Sequential"),
+        (7, "7"),
+    ):
+        for call in (lambda wrong=wrong: run(wrong, batches()), lambda wrong=wrong: evaluate(wrong, batches())):
+            with pytest.raises(TypeError, match=rf"net must be a torch\.nn\.Module, got {got}"):
+                call()
+    with pytest.raises(TypeError, match=r"net must be .*, got a Batches"):
+        evaluate(data.test(), net)
+    with pytest.raises(TypeError, match=r"batches must be .*, got the function test, not yet called: put parentheses"):
+        evaluate(net, data.test)
+    with pytest.raises(TypeError, match=r"batches must be batches \(X, y\), got Tensor of torch.float32"):
+        evaluate(net, torch.zeros(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_gradients_are_there_whatever_the_caller_has_switched_off(context):
+    net, other, train = make_net(), make_net(), batches()
+    run(net, train, train)
+    with context():
+        run(other, train, train)
+    assert same_bits(weights(net), weights(other))
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        batches((8, 1)),
+        torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*map(torch.cat, zip(*batches((9,))))), batch_size=8),
+        image_data(90).train(71),
+    ],
+)
+def test_a_batch_of_one_image_is_refused_where_batch_normalisation_needs_more(train):
+    needs = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 3))
+    before = weights(needs)
+    with pytest.raises(ValueError, match=r"train must not hold a batch of a single image.*choose another batch size"):
+        run(needs, train)
+    assert same_bits(before, weights(needs))
+    run(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 3)), train, epochs=1)
+    # Where it is not known before.
+    hidden = Whole(batches((8, 1)))
+    with pytest.raises(ValueError, match=r"net must take X of shape \(1, 1, 8, 8\), but: Expected more than 1 value"):
+        run(needs, hidden)
+
+
+class Whole:
+    """Batches that do not show their sizes."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_is_looked_for_in_the_data_first(bad):
+    train = batches((8, 8, 8))
+    train[1][0][3, 0, 2, 2] = bad
+    with pytest.raises(FloatingPointError, match="X of batch 2 holds 1 values that are nan or infinite: mend the data"):
+        run(make_net(), train)
+    with pytest.raises(FloatingPointError, match="validation loss became nan after epoch 1; X of batch 2 holds 1 val"):
+        run(make_net(), batches(), train)
 
 
 def test_evaluate_checks_its_batches():
@@ -826,7 +907,9 @@ def test_damaged_checkpoint_is_reported_and_not_used(tmp_path):
         path.write_bytes(damaged)
         net = make_net(dropout=0.5)
         before = weights(net)
-        with pytest.raises(RuntimeError, match=r"run cannot be read \(.*\): it is damaged, or no checkpoint of fit; give"):
+        with pytest.raises(
+            RuntimeError, match=r"run cannot be read \(.*\): it is damaged, or no checkpoint of fit; give"
+        ):
             checkpointed(path, net)
         assert same_bits(before, weights(net)) and path.read_bytes() == damaged
         count += 1
@@ -838,7 +921,9 @@ def test_a_file_that_is_not_ours_is_not_to_be_deleted(tmp_path, other):
     path = tmp_path / "run"
     torch.save(other, path)
     before = path.read_bytes()
-    with pytest.raises(RuntimeError, match=r"is no checkpoint of fit but another file of torch \(it holds .*\); give") as got:
+    with pytest.raises(
+        RuntimeError, match=r"is no checkpoint of fit but another file of torch \(it holds .*\); give"
+    ) as got:
         checkpointed(path)
     assert "delete" not in str(got.value) and len(str(got.value)) < 300 and path.read_bytes() == before
 
@@ -923,7 +1008,8 @@ def test_dying_while_writing_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
     # As torch reports it: an error of its own, raised while the disk's is handled.
-    monkeypatch.setattr(Path, "open", lambda path, *args, **options: open("/dev/full", *args, **options))  # noqa: PTH123
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *args, **options: opened(Path("/dev/full"), *args, **options))
     with pytest.raises(OSError, match="No space left on device"):
         checkpointed(tmp_path / "run")
 

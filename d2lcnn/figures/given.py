@@ -57,7 +57,7 @@ def texts(name: str, values: Any) -> list[str]:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, (Tensor, np.ndarray, list, tuple)):
+    if isinstance(value, (Tensor, np.ndarray, list, tuple, nn.Module)):
         if getattr(value, "shape", None) != ():
             raise TypeError(f"{name} must hold texts or numbers; got {described(value)}")
         value = value.item()
@@ -66,11 +66,9 @@ def _text(name: str, value: Any) -> str:
 
 def count(name: str, value: Any) -> int:
     """An int of at least 1, or TypeError or ValueError."""
-    allowed = f"{name} must be an int of at least 1; got {described(value)}"
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(allowed)
-    if value < 1:
-        raise ValueError(allowed)
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise (ValueError if whole else TypeError)(f"{name} must be an int of at least 1; got {described(value)}")
     return int(value)
 
 

@@ -67,7 +67,7 @@ def show_graph(net: nn.Module, shape: tuple[int, ...]) -> None:
             "draw a part of it, with the shape that this part takes"
         )
     columns, scale = found
-    page, tallest = 0.0, 0.0
+    page, tallest, labels = 0.0, 0.0, []
     for column in columns:
         y, tops, bottoms = 0.0, {}, {}
         for row in range(min(rows[name] for name in column.nodes), 1 + max(rows[name] for name in column.nodes)):
@@ -78,8 +78,8 @@ def show_graph(net: nn.Module, shape: tuple[int, ...]) -> None:
                 colour = _colour(nodes[name])
                 look = {"fc": to_rgba(colour, 0.2), "ec": colour, "lw": 1, "ls": "--" if again else "-"}
                 ax.add_patch(Rectangle((left, y), right - left, high[row], **look))
-                text = ax.text(0, 0, texts[name].get_text(), **style) if again else texts[name]
-                text.set_position(((left + right) / 2, y + high[row] / 2))
+                labels.append(ax.text(0, 0, texts[name].get_text(), **style) if again else texts[name])
+                labels[-1].set_position(((left + right) / 2, y + high[row] / 2))
                 bottoms[name], tops[name] = y, y + high[row]
             y += high[row] + RISE
         for (source, target), x in column.lines.items():
@@ -89,7 +89,7 @@ def show_graph(net: nn.Module, shape: tuple[int, ...]) -> None:
         page, tallest = page + column.page, max(tallest, y - RISE)
     ax.set(xlim=(0, page), ylim=(-LINE, tallest + LINE))
     ax.axis("off")
-    for text in ax.texts:
+    for text in labels:
         text.set_fontsize(FONT * scale)
     fig.set_size_inches(page * scale, (tallest + 2 * LINE) * scale)
     fig.subplots_adjust(0, 0, 1, 1)

@@ -48,7 +48,8 @@ def show_images(
     if labels is not None and len(labels) != len(pictures):
         raise ValueError(f"titles must be as many as images, {len(pictures)}; got {len(labels)}")
     if height is not None and (not isinstance(height, Real) or not 0 < height < math.inf):
-        raise ValueError(f"height must be a number of inches above 0; got {described(height)}")
+        kind = ValueError if isinstance(height, Real) else TypeError
+        raise kind(f"height must be a number of inches above 0; got {described(height)}")
     if columns is None:
         columns = 8 if len(pictures) <= FEW or labels else math.ceil(len(pictures) ** 0.5)
     columns = min(count("columns", columns), len(pictures))
@@ -116,20 +117,21 @@ def _check_seen(number: int, side: float, high: float) -> None:
     # Matplotlib draws no figure of more pixels.
     tallest = (2**16 - 1) / mpl.rcParams["figure.dpi"]
     if (number > FEW and side < LEAST) or high > tallest:
-        small = f"{side:.2g} inches" if side < LEAST else f"in a figure {high:,.0f} inches tall"
-        raise ValueError(f"images must be so few that they can be seen; got {number:,}, each {small}: show some of them")
+        small = f"each {side:.2g} inches wide" if side < LEAST else f"a figure {high:,.0f} inches tall"
+        raise ValueError(f"images must be few enough to be seen; got {number:,}, which makes {small}: show some")
 
 
 def _shade(picture: Tensor, signed: bool) -> tuple[np.ndarray, dict[str, Any]]:
     """What imshow is to draw of a picture, and how."""
     if picture.dtype == torch.uint8 and picture.dim() == 3:
         return picture.numpy(), {}
-    values = picture.float()
+    # Colours in double precision, where the width of no range of float32 overflows.
+    values = picture.double() if picture.dim() == 3 else picture.float()
     finite = values.isfinite()
     known = values[finite] if finite.any() else torch.zeros(1)
     low, high = float(known.min()), float(known.max())
     if picture.dim() == 3:
-        return _colours(picture, low, high, finite.all(2)), {}
+        return _colours(values, _range(picture.dtype, low, high), finite.all(2)), {}
     limit = max(-low, high)
     scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed and low < 0 else {}
     if not finite.all():
@@ -138,14 +140,18 @@ def _shade(picture: Tensor, signed: bool) -> tuple[np.ndarray, dict[str, Any]]:
     return values.numpy(), scale
 
 
-def _colours(picture: Tensor, low: float, high: float, finite: Tensor) -> np.ndarray:
-    if picture.is_floating_point() or picture.dtype == torch.bool:
+def _range(dtype: torch.dtype, low: float, high: float) -> tuple[float, float]:
+    """What is drawn black and what is drawn in full colour, in a picture of values from low to high."""
+    if dtype.is_floating_point or dtype == torch.bool:
         # Half a shade beyond the ends cannot be seen: such are rounding errors.
-        if low >= -1 / 510 and high <= 1 + 1 / 510:
-            low, high = 0, 1
-    elif low >= 0 and high <= 255:
-        low, high = 0, 255
-    # In double precision, where the width of the range cannot overflow.
-    values = ((picture.double() - low) / ((high - low) or 1)).float().clamp(0, 1)
-    values[~finite] = torch.tensor(to_rgb(MARK))
-    return values.numpy()
+        natural, slack = 1, 1 / 510
+    else:
+        natural, slack = 255, 0
+    return (0, natural) if -slack <= low and high <= natural + slack else (low, high)
+
+
+def _colours(values: Tensor, ends: tuple[float, float], finite: Tensor) -> np.ndarray:
+    low, high = ends
+    shades = ((values - low) / ((high - low) or 1)).clamp(0, 1).float()
+    shades[~finite] = torch.tensor(to_rgb(MARK))
+    return shades.numpy()

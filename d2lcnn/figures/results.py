@@ -22,7 +22,9 @@ def plot_history(history) -> None:
     """
     rows = getattr(history, "rows", None)
     if not isinstance(rows, list) or not all(_holds(row, "epoch", "loss", "accuracy") for row in rows):
-        raise TypeError(f"history must be a History, such as fit gives; got {described(history)}")
+        # A History with other rows cannot even print itself.
+        got = described(history) if rows is None else f"a {type(history).__name__} with the rows {described(rows)}"
+        raise TypeError(f"history must be a History, such as fit gives; got {got}")
     if not rows:
         raise ValueError("history must hold at least one epoch; got none")
     epochs = [row["epoch"] for row in rows]
@@ -90,7 +92,9 @@ def _check_record(name: str, record: Any) -> None:
     if not isinstance(record["recipe"], Mapping):
         raise ValueError(f'{name}["recipe"] must be a dict; got {described(record["recipe"])}')
     if not isinstance(curve, list) or not curve or not all(_holds(row, "epoch", "val_accuracy") for row in curve):
-        raise ValueError(f'{name}["curve"] must be a list of epochs with "epoch" and "val_accuracy"; got {described(curve)}')
+        raise ValueError(
+            f'{name}["curve"] must be a list of epochs with "epoch" and "val_accuracy"; got {described(curve)}'
+        )
     if not all(isinstance(row["val_accuracy"], Real) for row in curve):
         raise ValueError(f"records must hold a validation accuracy for each epoch; {_run(record)} does not")
 
@@ -119,9 +123,9 @@ def show_confusion(counts: Tensor, classes: Sequence[str]) -> None:
     counts, n = tensor("counts", counts), len(names)
     if tuple(counts.shape) != (n, n) or not n:
         raise ValueError(f"counts must have the shape ({n}, {n}) for {n} classes; got {tuple(counts.shape)}")
+    counts = counts.double() if counts.is_floating_point() else counts.long()
     if not counts.isfinite().all() or (counts < 0).any():
         raise ValueError("counts must be finite and not negative; got other numbers among them")
-    counts = counts.double() if counts.is_floating_point() else counts.long()
     totals = counts.sum(1, keepdim=True)
     shares = counts / totals.where(totals > 0, torch.ones_like(totals))
     _, ax = plt.subplots(figsize=(5.4, 4.6))

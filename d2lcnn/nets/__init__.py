@@ -44,6 +44,8 @@ def network(
 ) -> nn.Module:
     """Build the network `name` in `size` "full" or "mini", for images of `input_size` pixels (None: the recipe's).
 
+    It keeps these arguments as `built_by`, so that it can be saved and built again.
+
     Raises ValueError for an unknown name or size, and for an input too small, naming the layer where the map vanishes.
     """
     chosen = variant(name, size)
@@ -55,6 +57,7 @@ def network(
         options["input_size"] = input_size
     net = chosen.build(**options)
     check_input(net, (1, in_channels, input_size, input_size))
+    net.built_by = {"name": name, "size": size, **options, "input_size": input_size}
     return net
 
 

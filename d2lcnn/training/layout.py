@@ -6,8 +6,8 @@ Convolutions run faster on channels_last, where the channels of a pixel lie side
 - oneDNN, which computes them on a CPU, overwrites memory or gives a wrong gradient of the kernel for 1x1 convolutions
   with a stride and fewer input channels than fill a vector register, 8 in AVX2 and 16 in AVX-512, on channels_last
   (its issue 6035, open at the end of 2026).
-- In bfloat16 it leaves parts of a gradient unwritten where a place of the kernel or an output lies in the padding
-  alone, or where the stride is larger than the kernel, and parts of the output where the strides of the axes differ.
+- In bfloat16 it leaves parts of a gradient or of the output unwritten where a place of the kernel or an output lies in
+  the padding alone, where the stride is as large as the kernel or larger, and where the strides of the axes differ.
 
 `is_ordinary` says which convolutions are sound in all of these; thousands of them were compared with the plain
 computation, and tests/test_layout.py goes on with it. A net that holds another one is computed in torch's own order and
@@ -53,7 +53,7 @@ def is_ordinary(
         padding, dilation = (0, *padding), (1, *dilation)
     if stride[0] != stride[1]:
         return False
-    if stride[0] > min(kernel) and not (stride[0] > 1 and tuple(kernel) == (1, 1) and weight[1] >= _REGISTER):
+    if stride[0] > 1 and stride[0] >= min(kernel) and not (max(kernel) == 1 and weight[1] >= _REGISTER):
         return False
     return all(map(_touches, size[2:], kernel, stride, padding, dilation))
 
