@@ -264,6 +264,11 @@ class _Guard(TorchDispatchMode):
         super().__init__()
         self._recorder = recorder
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # What keeps torch.compile out of a mode takes seconds to import, and nothing here is compiled.
+        return False
+
     def __torch_dispatch__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if any(tensor.is_meta for tensor in _tensors((args, kwargs))):
             self._recorder.notice()
@@ -487,10 +492,10 @@ def _layer(module: nn.Module) -> type | None:
 
 
 def _kind(function: Callable) -> str:
-    """A function's name: "add" for Tensor.add_, "T" for the property."""
+    """A function's name: "add" for Tensor.add_, "T" for the property, "relu" for torch.ops.aten.relu.default."""
     name = getattr(function, "__name__", str(function))
     name = function.__self__.__name__ if name == "__get__" else name
-    return name.strip("_").removesuffix("_with_indices")
+    return name.strip("_").partition(".")[0].removesuffix("_with_indices")
 
 
 def _where(path: str, kind: str) -> str:
