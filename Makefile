@@ -36,18 +36,17 @@ setup: .venv/ready  ## create the locked environment in .venv (the other targets
 book: setup  ## build the HTML book into _build/html, warnings as errors
 	jupyter-book build . -W -n --keep-going
 
-# Two files side by side, on a thread each, are done sooner than one after the other on two. A notebook that trains has
-# both cores to itself, as it has when it is read.
-PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --fast
+# Two files side by side, on a thread each, are done sooner than one after the other on two; and on a machine that has
+# something else to do, two threads wait for each other at every small tensor, up to ten times as long as they compute.
+PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup  ## run everything: unit tests, every notebook by strict nbval, the built pages
 	$(PYTEST)
-	pytest --training
 
 test-fast: setup  ## the same without the notebooks that train
-	$(PYTEST)
+	$(PYTEST) --fast
 
-execute: setup  ## re-run the notebooks whose code, package or records have changed
+execute: setup  ## re-run the notebooks whose code, or what they use, has changed
 	python tools/notebooks.py execute
 
 lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them

@@ -3,6 +3,8 @@
     python benchmarks/run.py                                  everything, on the CPU, in ten to twenty minutes
     python benchmarks/run.py --only lenet,corr2d              some of it
     python benchmarks/run.py --device cuda --json gpu.json    on a GPU, with and without torch.compile
+    ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 python benchmarks/run.py --precision fp32
+                                                              as a processor without AVX-512 and bfloat16
 
 What is compared takes turns within each repetition, so that a machine that slows down slows both. A ratio is the median
 over the repetitions of the ratios within each. Nothing fails for being slow: the table says what was wanted beside
@@ -167,9 +169,11 @@ def their_data(data: d2lcnn.ImageData, size: int) -> Any:
     return module
 
 
-def our_epoch(net: torch.nn.Module, batches: Any, name: str, device: str, compile: bool) -> dict[str, Any]:
-    """Train for an epoch by `d2lcnn.fit`, as its recipe says."""
-    recipe, runs = variant(name).recipe.training | {"epochs": 1}, []
+def our_epoch(
+    net: torch.nn.Module, batches: Any, name: str, device: str, precision: str, compile: bool
+) -> dict[str, Any]:
+    """Train for an epoch by `d2lcnn.fit`, as its recipe says, in this precision."""
+    recipe, runs = variant(name).recipe.training | {"epochs": 1, "precision": precision}, []
     options = {"device": device, "compile": compile, "progress": False}
     seconds = stopwatch(lambda: runs.append(d2lcnn.fit(net, batches, **recipe | options)), device)
     last = runs[0].last
@@ -198,7 +202,7 @@ def their_epoch(net: torch.nn.Module, module: Any, device: str) -> dict[str, Any
 
 
 @cache
-def prepare(name: str, label: str, device: str, size: int, count: int) -> Callable[[], dict[str, Any]]:
+def prepare(name: str, label: str, device: str, precision: str, size: int, count: int) -> Callable[[], dict[str, Any]]:
     """What trains the network for an epoch, always from the same weights; it is warm."""
     # d2l asks for four workers, on whatever machine; they start as is usual there, not as this process did.
     set_start_method(None, force=True)
@@ -212,7 +216,7 @@ def prepare(name: str, label: str, device: str, size: int, count: int) -> Callab
         net.load_state_dict(start)
         if label == TRAINER:
             return their_epoch(net, their_data(data, size), device)
-        return our_epoch(net, data.train(BATCH_SIZE, size=size), name, device, label != FIT)
+        return our_epoch(net, data.train(BATCH_SIZE, size=size), name, device, precision, label != FIT)
 
     # One batch and the last, smaller one are all the shapes that there will be; on a GPU each is recorded the second
     # time that it comes, and replayed from the third.
@@ -244,7 +248,7 @@ def bench_network(name: str, args: argparse.Namespace) -> list[Row]:
         processes = {label: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for label in labels}
 
         def train(label: str) -> float:
-            runs[label] = processes[label].submit(train_once, name, label, device, size, count).result()
+            runs[label] = processes[label].submit(train_once, name, label, device, args.precision, size, count).result()
             return runs[label]["images"] / runs[label]["seconds"]
 
         sides = {label: lambda label=label: train(label) for label in labels}
@@ -271,8 +275,8 @@ def bench_peak(args: argparse.Namespace) -> list[Row]:
     """The peaks themselves, convolution beside matrix product."""
     rows = []
     # A CPU without bf16 in hardware takes a minute for the product.
-    auto = Machine.of(torch.nn.Linear(1, 1), torch.device(args.device), "auto").precision
-    for precision in PRECISIONS if args.device == "cuda" else dict.fromkeys(("fp32", auto)):
+    chosen = Machine.of(torch.nn.Linear(1, 1), torch.device(args.device), args.precision).precision
+    for precision in PRECISIONS if args.device == "cuda" else dict.fromkeys(("fp32", chosen)):
         found = [peaks(precision, args.device) for _ in range(args.repetitions)]
         values = {name: [peak[name] for peak in found] for name in found[0]}
         rows.append(row(f"peak, {precision}", "GFLOP/s", "convolution", "matmul", values))
@@ -335,12 +339,19 @@ BENCHMARKS = {name: lambda args, name=name: bench_network(name, args) for name i
 BENCHMARKS |= {"peak": bench_peak, "corr2d": bench_corr2d, "loading": bench_loading, "import": bench_import}
 
 
+def instructions() -> str:
+    """What torch uses of the processor, and what oneDNN, which computes the convolutions, is held to."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return torch.backends.cpu.get_cpu_capability() + (f" (oneDNN held to {limit})" if limit else "")
+
+
 def machine(device: str) -> dict[str, Any]:
     """Where the numbers are from."""
     revision, *dirty = (_code_revision() or "unknown").split("-")
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
         "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
+        "instructions": instructions(),
         "threads": torch.get_num_threads(),
         "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
@@ -354,6 +365,9 @@ def machine(device: str) -> dict[str, Any]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to train (default: cpu)")
+    parser.add_argument(
+        "--precision", choices=("auto", *PRECISIONS), default="auto", help="of d2lcnn.fit (default: auto)"
+    )
     parser.add_argument("--only", metavar="NAMES", help=f"some of {','.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="how often to measure (default: 5)")
     parser.add_argument("--images", type=int, metavar="N", help="at most N images in a repetition")

@@ -12,10 +12,22 @@ sys.path.insert(0, str(ROOT / "tools"))
 # Where pytest's temporary folder goes.
 (ROOT / ".cache").mkdir(exist_ok=True)
 
+# By the time that they take on one thread.
+LONGEST = (
+    *("09-googlenet.ipynb", "06-alexnet.ipynb", "08-nin.ipynb", "07-vgg.ipynb", "05-lenet.ipynb"),
+    *(
+        "test_distributed.py",
+        "test_benchmarks.py",
+        "test_training.py",
+        "test_layout.py",
+        "test_cli.py",
+        "test_pages.py",
+    ),
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out the notebooks that train")
-    parser.addoption("--training", action="store_true", help="run the notebooks that train, and nothing else")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,17 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    # Asked about the folder of this file alone: no time is lost on importing what would be deselected.
-    return True if config.getoption("--training") else None
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    fast = config.getoption("--fast")
-    if fast or config.getoption("--training"):
+    if config.getoption("--fast"):
         training = {path for path in {item.path for item in items} if path.suffix == ".ipynb" and _trains(path)}
-        config.hook.pytest_deselected(items=[item for item in items if (item.path in training) == fast])
-        items[:] = [item for item in items if (item.path in training) != fast]
+        config.hook.pytest_deselected(items=[item for item in items if item.path in training])
+        items[:] = [item for item in items if item.path not in training]
+    # Two processes take file after file: they end together where the longest come first.
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def _trains(path: Path) -> bool:

@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from d2lcnn.training import fit, loop
+from d2lcnn.training import fit
 from d2lcnn.training.arguments import check_shareable
-from d2lcnn.training.compiling import can_compile
 from d2lcnn.training.machine import Machine, join_processes
 
 # 33 examples for training in batches of 16: the second process's share of the last batch is empty.

@@ -65,28 +65,29 @@ def test_everything_public_is_there_and_documented():
         _ = d2lcnn.corr3d
 
 
-def test_what_trains_is_tested_apart():
+def test_the_fast_tests_leave_out_what_trains_and_nothing_else():
     from types import SimpleNamespace
 
     import conftest
 
-    tests, book = {*(ROOT / "tests").glob("test_*.py")}, {*(ROOT / "book").glob("*.ipynb")}
+    every = [*(ROOT / "tests").glob("test_*.py"), *(ROOT / "book").glob("*.ipynb")]
 
-    def collected(option):
+    def collected(fast):
         left_out = []
         hook = SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items))
-        config = SimpleNamespace(getoption=lambda name: name == option, hook=hook)
-        asked = {path for path in tests if not conftest.pytest_ignore_collect(path, config)}
-        items = [SimpleNamespace(path=path) for path in [*asked, *book]]
-        every = list(items)
-        conftest.pytest_collection_modifyitems(config, items)
-        assert len(items) + len(left_out) == len(every) and all(item in items or item in left_out for item in every)
-        return {item.path for item in items}
+        items = [SimpleNamespace(path=path) for path in every]
+        given = list(items)
+        conftest.pytest_collection_modifyitems(SimpleNamespace(getoption=lambda name: fast, hook=hook), items)
+        assert len(items) + len(left_out) == len(given) and all(item in items or item in left_out for item in given)
+        return [item.path.name for item in items]
 
-    fast, training = collected("--fast"), collected("--training")
-    assert not fast & training and fast | training == tests | book == collected("neither")
-    assert tests <= fast and ROOT / "book" / "01-convolution.ipynb" in fast
-    assert ROOT / "book" / "05-lenet.ipynb" in training
+    fast, everything = collected(True), collected(False)
+    assert set(everything) - set(fast) == {
+        f"{n}.ipynb" for n in ("05-lenet", "06-alexnet", "07-vgg", "08-nin", "09-googlenet")
+    }
+    assert set(everything) == {path.name for path in every}
+    # The longest first, and each of them there is.
+    assert tuple(everything[: len(conftest.LONGEST)]) == conftest.LONGEST
 
 
 def test_environment_yml_is_the_lock():
