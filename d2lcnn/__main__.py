@@ -153,7 +153,7 @@ def _predict(args: argparse.Namespace) -> int:
     for path in args.files:
         try:
             (shares,) = classifier.predict([path], invert=args.invert)
-        except OSError as error:  # the other pictures may be sound
+        except (OSError, ValueError) as error:  # the other pictures may be sound
             status = _say(f"python -m d2lcnn: error: {error}", 1)
             continue
         print(f"{path}: {', '.join(f'{name} {share:.3f}' for name, share in list(shares.items())[: args.top])}")

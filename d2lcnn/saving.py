@@ -74,7 +74,8 @@ class Classifier:
         }
         content = {"version": VERSION, "network": _network(self.net), "classes": list(self.classes)}
         content |= {"preparation": asdict(self.preparation), "sha256": _digest(tensors)}
-        data = safetensors.save(tensors, {"format": FORMAT, "d2lcnn": json.dumps(content)})
+        # One entry: the library writes several in any order, and the same net is to make the same file.
+        data = safetensors.save(tensors, {FORMAT: json.dumps(content)})
         with replacing(Path(path), "wb") as file:
             file.write(data)
 
@@ -106,9 +107,9 @@ def load(path: str | os.PathLike, net: nn.Module | None = None) -> Classifier:
             metadata = file.metadata() or {}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged, or no safetensors file ({str(error)[:100]})") from error
-    if metadata.get("format") != FORMAT:
+    if FORMAT not in metadata:
         raise ValueError(f"{path} is a safetensors file that d2lcnn.save did not write")
-    content = json.loads(metadata["d2lcnn"])
+    content = json.loads(metadata[FORMAT])
     if content["version"] != VERSION:
         raise ValueError(f"{path} is of version {content['version']}; this d2lcnn reads version {VERSION}")
     if content["sha256"] != _digest(tensors):

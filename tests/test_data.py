@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch.nn.functional as F
 
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.data import fashion_mnist as fashion_module
-from d2lcnn.data.images import _random_bits, _statistics
+from d2lcnn.data.images import _statistics
+from d2lcnn.data.randomness import random_bits
 
 FILES = Path(fashion_module.__file__).parent / "fashion_mnist"
 
@@ -75,8 +77,7 @@ def test_fashion_order_is_pinned(fashion):
 
 
 def test_fashion_statistics_are_those_of_the_training_split(fashion):
-    images, _ = fashion.split("train")
-    assert _statistics(images) == ([fashion_module.MEAN], [fashion_module.STD])
+    assert _statistics(fashion.images, fashion.splits["train"]) == ((fashion_module.MEAN,), (fashion_module.STD,))
     X = torch.cat([X for X, _ in fashion.train(5000)]).double()
     assert abs(X.mean()) < 1e-5 and abs(X.std() - 1) < 1e-5
 
@@ -128,6 +129,105 @@ def test_explicit_splits():
     assert images.equal(data.images[[1, 3]]) and labels.tolist() == [1, 3]
     mixed = toy(20, validation=0.2, test=torch.arange(4))
     assert len(mixed.splits["validation"]) == 4 and min(mixed.splits["validation"]) >= 4
+
+
+@pytest.mark.parametrize(
+    "numbers", [[3, 1], (3, 1), np.array([3, 1], np.int32), torch.tensor([3, 1], dtype=torch.uint8), range(3, 0, -2)]
+)
+def test_explicit_splits_are_any_sequence_of_numbers(numbers):
+    data = toy(20, validation=numbers, test=[])
+    assert data.splits["validation"].tolist() == [1, 3] and not len(data.splits["test"])
+    assert data.splits["validation"].dtype == torch.int64 and len(data.splits["train"]) == 18
+
+
+def few(*sizes, names=None, **options):
+    """So many images of each class."""
+    labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
+    images = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    return ImageData(images, labels, names or [f"class {c}" for c in range(len(sizes))], **options)
+
+
+@pytest.mark.parametrize(
+    "sizes, options, lost",
+    [
+        ((50, 2), {"validation": 0.3, "test": 0.3}, "validation=0.3 and test=0.3 leave .*'class 1' .2 in all.: make"),
+        ((50, 1), {"validation": 0.6, "test": 0}, "validation=0.6 leave .*'class 1' .1 in all.: make"),
+        ((2, 50, 2), {"validation": 0.3, "test": 0.3}, "'class 0' .2 in all., 'class 2' .2 in all."),
+        # A fraction takes the last one that the numbers left.
+        ((50, 2), {"validation": 0.5, "test": [50]}, "validation=0.5 leave .*'class 1'"),
+        ((2,) * 1000, {"validation": 0.3, "test": 0.3}, "'class 0' .* and 99. more: make"),
+    ],
+)
+def test_fractions_leave_training_images_of_every_class(sizes, options, lost):
+    with pytest.raises(ValueError, match=f"no images for training of.*{lost}|{lost}") as error:
+        few(*sizes, **options)
+    assert "no images for training of 'class" in str(error.value) and len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "sizes, options, missing",
+    [
+        ((50, 5), {}, "no image of 'class 1' (5 in all) in validation and test:"),
+        ((50, 5), {"test": 0}, "no image of 'class 1' (5 in all) in validation:"),
+        ((50, 5), {"test": 0.2}, "no image of 'class 1' (5 in all) in validation:"),
+        ((50, 5, 3), {"test": 0.2, "validation": 0.1}, "'class 1' (5 in all), 'class 2' (3 in all) in validation:"),
+        ((50, 5, 2), {"test": 0.2, "validation": 0.1}, "in validation; none of 'class 2' (2 in all) in test:"),
+        ((50, 3, 0, 2), {}, "'class 1' (3 in all), 'class 3' (2 in all) in validation and test:"),
+        # The caller's own choice, but nothing will be learned of it.
+        ((50, 2), {"validation": [0, 50], "test": [1, 51]}, "no image of 'class 1' (2 in all) in train:"),
+        ((50, 2), {"validation": 0, "test": [50, 51]}, "no image of 'class 1' (2 in all) in train:"),
+        ((50, 2), {"validation": 0.1, "test": [50, 51]}, "no image of 'class 1' (2 in all) in train and validation:"),
+    ],
+)
+def test_a_split_without_a_class_is_warned_of(sizes, options, missing):
+    with pytest.warns(UserWarning) as caught:
+        few(*sizes, **options)
+    assert len(caught) == 1 and missing in str(caught[0].message) and caught[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "sizes, options",
+    [
+        ((10, 10), {}),
+        ((50, 2), {"validation": 0, "test": 0}),
+        ((50, 2), {"validation": [0], "test": [1]}),
+        ((50, 10, 0), {}),
+        ((3, 3), {"validation": 0.3, "test": 0.3}),
+    ],
+)
+def test_nothing_is_said_where_no_class_is_missing(sizes, options, recwarn):
+    data = few(*sizes, **options)
+    assert not recwarn.list and data.split("train")[1].unique().tolist() == [c for c, n in enumerate(sizes) if n]
+
+
+def test_a_warning_of_many_classes_is_short():
+    names = [f"a class whose name is longer than anyone would think, {c}" for c in range(300)]
+    sizes = [4] * 100 + [2] * 100 + [1] * 100
+    with pytest.warns(
+        UserWarning, match=r"\.\.\..* and 299 more in validation; none of .* and 199 more in test"
+    ) as caught:
+        few(*sizes, names=names, validation=0.1, test=0.2)
+    assert len(str(caught[0].message)) < 300
+
+
+def test_random_splits_are_stratified_or_refused():
+    for trial in range(200):
+        generator = torch.Generator().manual_seed(trial)
+        sizes = torch.randint(0, 12, (4,), generator=generator).tolist()
+        validation, test = (torch.rand(2, generator=generator) * 0.6).tolist()
+        if not any(sizes):
+            continue
+        wanted = [(min(round(test * n), n), round(validation * n)) for n in sizes]
+        rest = [n - t - min(v, n - t) for n, (t, v) in zip(sizes, wanted)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if any(n and not left for n, left in zip(sizes, rest)):
+                with pytest.raises(ValueError, match="no images for training"):
+                    few(*sizes, validation=validation, test=test, seed=trial)
+            else:
+                data = few(*sizes, validation=validation, test=test, seed=trial)
+                assert data.split("train")[1].bincount(minlength=4).tolist() == rest
+                assert data.split("test")[1].bincount(minlength=4).tolist() == [t for t, _ in wanted]
 
 
 # Batches
@@ -231,6 +331,11 @@ def test_normalisation_statistics(channels):
     torch.testing.assert_close(next(iter(given.test()))[0], given.split("test")[0] / 127.5 - 1)
     given = toy(channels=channels, mean=torch.zeros(channels))
     assert given.mean == (0.0,) * channels and given.std == data.std
+    for kind in (tuple, torch.tensor, np.array, np.float32, lambda v: torch.tensor(v, dtype=torch.bfloat16)):
+        given = toy(channels=channels, mean=kind([0.25] * channels), std=kind([1] * channels))
+        assert given.mean == (0.25,) * channels and given.std == (1.0,) * channels
+    exact = [1 / 3] * channels
+    assert toy(channels=channels, mean=exact, std=np.array(exact)).mean == tuple(exact)
 
 
 def test_a_constant_channel_stays_finite():
@@ -271,7 +376,7 @@ def test_random_bits_are_splitmix64():
     assert mix(gamma) == 0xE220A8397B1DCDAF
     state = mix((mix((12 + gamma) & mask) + 34 + gamma) & mask)
     expected = [mix((state + i * gamma) & mask) for i in range(1000)]
-    assert [b & mask for b in _random_bits(torch.arange(1000), 12, 34).tolist()] == expected
+    assert [b & mask for b in random_bits(torch.arange(1000), 12, 34).tolist()] == expected
 
 
 COLOURFUL = Augment(flip=True, shift=3, brightness=0.4, contrast=0.4, saturation=0.4)
@@ -284,7 +389,7 @@ def test_augmentation_does_not_depend_on_the_batches(augment, size):
 
     def pictures(batch_size, world_size=1):
         batches = data.train(batch_size, seed=4, augment=augment, size=size)
-        order = data.splits["train"][_random_bits(data.splits["train"] * 16, 4, 6).argsort()]
+        order = data.splits["train"][random_bits(data.splits["train"] * 16, 4, 6).argsort()]
         found = {}
         for rank in range(world_size):
             for step, (X, _) in enumerate(batches.epoch(6, rank, world_size)):
@@ -354,7 +459,7 @@ def test_colours_move_by_a_factor_of_their_own(option, purpose):
     index = torch.arange(300)
     X = torch.tensor([[60, 90], [120, 100], [60, 110]], dtype=torch.uint8).view(1, 3, 1, 2).expand(300, -1, -1, -1)
     Y = Augment(flip=False, shift=0, **{option: 0.4})(X, index, seed=3, epoch=2)
-    uniform = (_random_bits(index * 16 + purpose, 3, 2) >> 40 & 0xFFFFFF) / 2**24
+    uniform = (random_bits(index * 16 + purpose, 3, 2) >> 40 & 0xFFFFFF) / 2**24
     factor = (0.6 + 0.8 * uniform).view(-1, 1, 1, 1)
     luma = 0.299 * X[:, :1] + 0.587 * X[:, 1:2] + 0.114 * X[:, 2:]
     start = {"brightness": 0 * luma, "contrast": luma.mean((1, 2, 3), keepdim=True), "saturation": luma}[option]
@@ -365,7 +470,7 @@ def test_which_images_are_mirrored():
     index = torch.arange(300)
     X = torch.tensor([1, 2], dtype=torch.uint8).expand(300, 1, 1, 2)
     mirrored = Augment(flip=True, shift=0)(X, index, seed=3, epoch=2)[:, 0, 0, 0] == 2
-    assert mirrored.equal((_random_bits(index * 16 + 1, 3, 2) >> 40 & 0xFFFFFF) < 2**23)
+    assert mirrored.equal((random_bits(index * 16 + 1, 3, 2) >> 40 & 0xFFFFFF) < 2**23)
 
 
 def test_validation_is_never_augmented():
@@ -395,19 +500,89 @@ def bad(images=None, labels=None, classes=("a", "b"), **options):
         (bad(labels=torch.zeros(7).long()), ValueError, r"labels \(7,\) for images \(8, 1, 4, 4\)"),
         (bad(labels=torch.full((8,), 2)), ValueError, r"labels must lie in \[0, 2\).*got 2 to 2"),
         (bad(labels=torch.full((8,), -1)), ValueError, "got -1 to -1"),
-        (bad(classes="ab"), TypeError, "classes must be a sequence of names, got 'ab'"),
+        (bad(images=np.zeros((8, 1, 4, 4), np.uint8)), TypeError, "torch.as_tensor makes one of an array"),
+        (bad(images=torch.zeros(8, 1, 4, 4)), TypeError, r"\(images \* 255\).round\(\).to\(torch.uint8\)"),
+        (bad(images=torch.zeros(8, 1, 4, 4).long()), TypeError, r"int64; images.to\(torch.uint8\)"),
+        (bad(images=torch.zeros(8, 4, 4, 3, dtype=torch.uint8)), ValueError, r"images.permute\(0, 3, 1, 2\) brings"),
+        (bad(images=torch.zeros(8, 4, 4, dtype=torch.uint8)), ValueError, r"images.unsqueeze\(1\)"),
+        (bad(images=torch.zeros(8, 4, 5, 5, dtype=torch.uint8)), ValueError, r"images\[:, :3\]"),
+        (bad(labels=[0, 1] * 4), TypeError, r"labels must be a tensor, got \[0, 1, .*as_tensor"),
+        (bad(labels=torch.zeros(8, 1).long()), ValueError, r"labels.squeeze\(1\)"),
+        (bad(labels=torch.zeros(8, 2).long()), ValueError, r"labels.argmax\(1\)"),
+        (bad(classes="ab"), TypeError, "classes must be a list of names in the order of their labels, got 'ab'"),
+        (bad(classes=2), TypeError, "classes must be a list of names.*got 2"),
+        (bad(classes={"dog": 1, "cat": 0}), TypeError, r"got {'dog': 1, 'cat': 0}; sorted\(d, key=d.get\)"),
+        (bad(classes={"a", "b"}), TypeError, "classes must be a list of names"),
+        (bad(classes=["a", 2]), TypeError, r"classes must be a list of names.*got \['a', 2\]"),
+        (bad(classes=np.arange(2)), TypeError, "classes must be a list of names.*got ndarray of int64"),
+        (bad(classes=(name for name in "ab")), TypeError, "classes must be a list of names.*got a?.*generator"),
+        (bad(classes=["a", "b", "a"]), ValueError, "classes must differ in their names, got more than once: 'a'"),
+        (bad(classes=["x" * 500] * 900), ValueError, "got more than once: 'xxx"),
+        (bad(classes=[]), ValueError, r"labels must lie in \[0, 0\)"),
+        (bad(mean=(90.0,), std=(55.0,)), ValueError, r"mean must lie in \[0, 1\].*got \(90.0,\); divide.*by 255"),
+        (bad(std=(55.0,)), ValueError, r"std must lie in \(0, 1\].*got \(55.0,\)"),
+        (bad(std=[0]), ValueError, r"std must lie in \(0, 1\].*got \(0.0,\)"),
+        (bad(std=[-0.5]), ValueError, "std must lie in"),
+        (bad(mean=[-0.5]), ValueError, "mean must lie in"),
+        (bad(mean=torch.tensor([float("nan")])), ValueError, "mean must lie in.*nan"),
+        (bad(std=np.array([np.inf])), ValueError, "std must lie in.*inf"),
+        (bad(mean=["0.5"]), ValueError, "mean must hold one number for each"),
+        (bad(mean=[0.5j]), ValueError, "mean must hold one number for each"),
+        (bad(mean=torch.tensor([0.5j])), ValueError, "mean must hold one number for each"),
+        (bad(mean=[True]), ValueError, "mean must hold one number for each"),
+        (bad(mean={0.5}), ValueError, "mean must hold one number for each"),
+        (bad(mean=[[0.5]]), ValueError, "mean must hold one number for each"),
+        (bad(mean=[[0.5], 1]), ValueError, "mean must hold one number for each"),
+        (bad(std="x"), ValueError, "std must hold one number for each"),
+        (bad(std=torch.ones(1).to_sparse()), ValueError, "std must hold one number for each"),
+        (bad(validation="0.1"), TypeError, "validation must be a fraction.*got '0.1'"),
+        (bad(validation=True), ValueError, "validation must be a fraction.*got True"),
+        (bad(validation=None), TypeError, "validation must be a fraction.*got None"),
+        (bad(validation=float("nan")), ValueError, "validation must be a fraction.*got nan"),
+        (bad(validation=100), ValueError, r"validation must be a fraction in \[0, 1\) or the numbers.*got 100"),
+        (bad(validation=[1.5, 2.0]), TypeError, r"validation must be whole numbers in 1-D, got \[1.5, 2.0\]"),
+        (bad(validation=[True] + [False] * 7), TypeError, "validation must be whole numbers"),
+        (bad(validation=[[1, 2]]), TypeError, "validation must be whole numbers"),
+        (bad(validation=[[1, 2], 3]), TypeError, "validation must be whole numbers"),
+        (bad(validation=["1"]), TypeError, "validation must be whole numbers"),
+        (bad(validation={1, 2}), TypeError, "validation must be whole numbers"),
+        (bad(validation=torch.tensor(1)), TypeError, "validation must be whole numbers"),
+        (bad(validation=range(7, 9)), ValueError, r"validation must hold numbers in \[0, 8\), got 7 to 8"),
+        (bad(validation=[-1]), ValueError, r"validation must hold numbers in \[0, 8\), got -1 to -1"),
+        (bad(validation=[1, 1]), ValueError, "validation must hold each number once, got 1 repeated"),
+        (bad(seed=True), TypeError, "seed must be an integer, got True"),
+        (bad(seed=10**400), ValueError, r"seed must be at least 0 and below 2\*\*63, got int 1000"),
         (bad(mean=[0.1, 0.2], std=[1.0]), ValueError, "mean must hold one number for each of 1 channels"),
         (bad(mean=0.5), ValueError, "mean must hold one number for each of 1 channels, got 0.5"),
         (bad(validation=1.5), ValueError, r"validation must be a fraction in \[0, 1\).*1.5"),
         (bad(validation=0.5, test=0.5), ValueError, "leave no images for training"),
         (bad(test=torch.tensor([8])), ValueError, r"test must hold numbers in \[0, 8\), got 8 to 8"),
         (bad(test=torch.tensor([1, 1])), ValueError, "test must hold each number once"),
-        (bad(test=torch.tensor([0.5])), TypeError, "test must be 1-D int64"),
+        (bad(test=torch.tensor([0.5])), TypeError, "test must be whole numbers in 1-D, got Tensor of torch.float32"),
         (bad(test=torch.tensor([1]), validation=torch.tensor([1])), ValueError, "must not share images"),
         (lambda: toy().split("valid"), ValueError, "split must be one of train, validation, test, got 'valid'"),
         (lambda: toy(validation=0.0).validation(), ValueError, "validation split holds no images"),
         (lambda: toy().train(0), ValueError, "batch_size must be at least 1.*got 0"),
+        (lambda: toy().split(["train"]), ValueError, r"split must be one of.*got \['train'\]"),
         (lambda: toy().train(2.5), TypeError, "batch_size must be an integer, got 2.5"),
+        (lambda: toy().train(True), TypeError, "batch_size must be an integer, got True"),
+        (lambda: toy().train("8"), TypeError, "batch_size must be an integer, got '8'"),
+        (lambda: toy().train(8, size=True), TypeError, "size must be an integer, got True"),
+        (lambda: toy().train(8, size=(8, 8)), TypeError, r"size must be an integer, got \(8, 8\)"),
+        (lambda: toy().train(8, augment=True), TypeError, "augment must be None or an Augment.*got True"),
+        (lambda: toy().train(8, augment=Augment), TypeError, "augment must be None or an Augment.*class Augment"),
+        (lambda: toy().train(8, augment=torch.flip), TypeError, "augment must be None or an Augment.*function flip"),
+        (lambda: toy().train(8, device="gpu"), ValueError, "device must be a torch.device or its name.*got 'gpu'"),
+        (lambda: toy().train(8, device=[1]), ValueError, r"device must be a torch.device or its name.*got \[1\]"),
+        (lambda: toy().train(8).on("gpu"), ValueError, "device must be a torch.device or its name.*got 'gpu'"),
+        (lambda: toy().show("x"), TypeError, "examples must be whole numbers in 1-D, got 'x'"),
+        (lambda: toy().show(0), ValueError, "examples must be at least 1.*got 0"),
+        (lambda: toy().show(-3), ValueError, "examples must be at least 1.*got -3"),
+        (lambda: toy().show(True), TypeError, "examples must be an integer, got True"),
+        (lambda: toy().show(2.5), TypeError, "examples must be an integer, got 2.5"),
+        (lambda: toy().show([0, 99]), ValueError, r"examples must hold numbers in \[0, 81\), got 0 to 99"),
+        (lambda: toy().show([0.5]), TypeError, "examples must be whole numbers"),
+        (lambda: toy(validation=0).show(split="validation"), ValueError, "the validation split holds no images"),
         (lambda: toy().train(4, size=0), ValueError, "size must be at least 1.*got 0"),
         (lambda: toy().train(4, seed=-1), ValueError, "seed must be at least 0.*got -1"),
         (lambda: toy().train(4).epoch(-1), ValueError, "epoch must be at least 0.*got -1"),
@@ -417,11 +592,22 @@ def bad(images=None, labels=None, classes=("a", "b"), **options):
         (lambda: toy(channels=1).train(4, augment=COLOURFUL), ValueError, "saturation=0.4 needs 3 channels"),
         (lambda: Augment(shift=-1), ValueError, "shift must be at least 0.*got -1"),
         (lambda: Augment(contrast=1.5), ValueError, "contrast must be between 0 and 1, got 1.5"),
+        (lambda: Augment(contrast=float("nan")), ValueError, "contrast must be between 0 and 1, got nan"),
+        (lambda: Augment(brightness="much"), TypeError, "brightness must be a number between 0 and 1, got 'much'"),
+        (lambda: Augment(shift=True), TypeError, "shift must be an integer, got True"),
+        (lambda: Augment(flip="left"), TypeError, "flip must be True or False, got 'left'"),
     ],
 )
 def test_errors_name_what_came_and_what_is_allowed(call, kind, message):
-    with pytest.raises(kind, match=message):
+    with pytest.raises(kind, match=message) as error:
         call()
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("classes", [("b", "a"), np.array(["b", "a"]), ["b", "a"]])
+def test_classes_are_names_in_order(classes):
+    data = bad(classes=classes, validation=0, test=0)()
+    assert data.classes == ("b", "a") and all(type(name) is str for name in data.classes)
 
 
 def test_show_draws_images_with_their_class_names(monkeypatch):
@@ -434,6 +620,9 @@ def test_show_draws_images_with_their_class_names(monkeypatch):
     images, titles, columns = drawn.pop()
     assert images.equal(data.split("train")[0][:5]) and columns == 3
     assert titles == [data.classes[y] for y in data.split("train")[1][:5]]
-    data.show([4, 0], split="test")
-    images, titles, _ = drawn.pop()
-    assert images.equal(data.split("test")[0][[4, 0]])
+    for examples in ([4, 0], (4, 0), np.array([4, 0]), torch.tensor([4, 0])):
+        data.show(examples, split="test")
+        images, titles, _ = drawn.pop()
+        assert images.equal(data.split("test")[0][[4, 0]])
+    data.show(np.int64(2))
+    assert len(drawn.pop()[0]) == 2

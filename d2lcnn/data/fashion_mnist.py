@@ -50,8 +50,8 @@ def _read_idx(path: Path, remedy: str) -> np.ndarray:
     digest = hashlib.sha256(packed).hexdigest()
     if digest != SHA256[path.name]:
         raise OSError(
-            f"{path} is damaged or another file ({len(packed)} bytes, SHA-256 {digest}, "
-            f"expected {SHA256[path.name]}): {remedy}"
+            f"{path} is damaged or another file ({len(packed)} bytes, SHA-256 {digest[:8]}..., "
+            f"expected {SHA256[path.name][:8]}...): {remedy}"
         )
     raw = gzip.decompress(packed)
     # IDX: two zero bytes, the type (8: uint8), the number of axes, each axis' length as a big-endian int32, the values.

@@ -5,13 +5,23 @@ resumed or spread over many processes and still see the same examples, augmented
 """
 
 import copy
-import operator
+import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from d2lcnn._words import described
+from d2lcnn.data import folders
+from d2lcnn.data.arguments import check_classes, check_images, check_index, check_int, check_statistics, listed
+from d2lcnn.data.pictures import Preparation, check_channels
+from d2lcnn.data.randomness import random_bits
+from d2lcnn.data.splits import draw_splits
 
 Device = torch.device | str | None
 
@@ -36,15 +46,20 @@ class Augment:
     saturation: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_int("shift", self.shift, 0)
+        if not isinstance(self.flip, bool):
+            raise TypeError(f"flip must be True or False, got {described(self.flip)}")
+        check_int("shift", self.shift, 0)
         for name in ("brightness", "contrast", "saturation"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, Real):
+                raise TypeError(f"{name} must be a number between 0 and 1, got {described(value)}")
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, got {described(value)}")
 
     def __call__(self, X: Tensor, index: Tensor, *, seed: int, epoch: int) -> Tensor:
         """Augmented copy of `X`, (N, C, H, W) uint8, whose examples have the numbers `index`, (N,) int64."""
         purposes = torch.arange(_SATURATION + 1, device=index.device).view(-1, 1)
-        bits = _random_bits(index * _NUMBERS_PER_EXAMPLE + purposes, seed, epoch)
+        bits = random_bits(index * _NUMBERS_PER_EXAMPLE + purposes, seed, epoch)
         # 24 bits fill a float32 exactly, so every device draws the same numbers.
         uniform = (bits >> 40 & 0xFFFFFF).float() / 2**24
 
@@ -75,11 +90,12 @@ class ImageData:
     """Labelled images in three splits: train, validation and test.
 
     `images`: (N, C, H, W) uint8 with C = 1 (grey) or 3 (colour); `labels`: (N,) integers in [0, number of classes);
-    `classes`: the classes' names. `validation` and `test` are each a fraction of all images, taken evenly from every
-    class in a way fixed by `seed`, or the numbers of the images as a 1-D tensor; the rest is for training. `mean` and
-    `std` normalise the batches: per channel, of pixels in [0, 1], by default those of the training split.
-    Attributes: `images`, `labels`, `classes`, `mean`, `std`, and `splits`, the numbers of each split's images. Raises
-    TypeError or ValueError that says what came and what is allowed.
+    `classes`: the classes' names, in the order of the labels. `validation` and `test` are each a fraction of all
+    images, taken evenly from every class in a way fixed by `seed`, or the numbers of the images, in a 1-D tensor, array
+    or list; the rest is for training. `mean` and `std` normalise the batches: per channel, of pixels in [0, 1], by
+    default those of the training split. Attributes: `images`, `labels`, `classes`, `mean`, `std`, and `splits`, the
+    numbers of each split's images. Raises TypeError or ValueError that says what came and what is allowed, as where
+    fractions leave no training image of a class; warns of classes that are too small to be in every split.
     """
 
     def __init__(
@@ -88,26 +104,58 @@ class ImageData:
         labels: Tensor,
         classes: Sequence[str],
         *,
-        validation: float | Tensor = 0.1,
-        test: float | Tensor = 0.1,
+        validation: float | Sequence[int] | Tensor = 0.1,
+        test: float | Sequence[int] | Tensor = 0.1,
         seed: int = 0,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
     ) -> None:
-        _check_images(images, labels, classes)
-        _check_int("seed", seed, 0)
-        self.images, self.labels, self.classes = images.cpu().contiguous(), labels.cpu().long(), tuple(classes)
-        self.splits = _split(self.labels, len(self.classes), validation, test, seed)
-        if mean is None or std is None:
-            computed_mean, computed_std = _statistics(self.images[self.splits["train"]])
-            mean, std = (computed_mean if mean is None else mean), (computed_std if std is None else std)
-        for name, value in (("mean", mean), ("std", std)):
-            if not hasattr(value, "__len__") or len(value) != images.shape[1]:
-                raise ValueError(f"{name} must hold one number for each of {images.shape[1]} channels, got {value!r}")
-        if not all(value > 0 for value in std):
-            raise ValueError(f"std must be above 0 in every channel, got {std!r}")
-        self.mean, self.std = tuple(map(float, mean)), tuple(map(float, std))
+        self.classes = check_classes(classes)
+        check_images(images, labels, len(self.classes))
+        given = _check_statistics(mean, std, images.shape[1])
+        self.images, self.labels = images.cpu().contiguous(), labels.cpu().long()
+        self.splits = draw_splits(self.labels, self.classes, validation, test, check_int("seed", seed, 0))
+        computed = (None, None) if None not in given else _statistics(self.images, self.splits["train"])
+        self.mean, self.std = (own if own is not None else other for own, other in zip(given, computed))
         self._on_device = {torch.device("cpu"): (self.images, self.labels)}
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        size: int,
+        channels: int = 3,
+        validation: float | Sequence[int] | Tensor = 0.1,
+        test: float | Sequence[int] | Tensor = 0.1,
+        seed: int = 0,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        skip_damaged: bool = False,
+    ) -> "ImageData":
+        """The pictures of a folder that holds a folder for each class, named as it is: `path`/class/**/picture.jpg.
+
+        Classes are sorted by name; what is hidden, has no picture's suffix or lies beside the class folders is left
+        out. A picture is turned as its EXIF says, laid on white where transparent, made RGB (`channels` 3) or grey (1),
+        scaled until its shorter side is `size` pixels, and cropped to the square in its centre. Memory: the tensor of
+        all, (N, channels, size, size) uint8, and one picture as it was. A picture that cannot be read, as it is damaged
+        or has more pixels than Pillow allows, raises a ValueError that names it, or with `skip_damaged` is left out and
+        named in a warning. Raises OSError for no such folder, ValueError for fewer than two classes or one without
+        pictures; the other arguments are those of an ImageData.
+        """
+        size, seed, channels = check_int("size", size, 1), check_int("seed", seed, 0), check_channels(channels)
+        classes, paths, labels = folders.find(path)
+        # What can be seen wrong is refused before the pictures are read, which takes long.
+        _check_statistics(mean, std, channels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            draw_splits(labels, classes, validation, test, seed)
+        images, kept = folders.read(paths, size, channels, skip_damaged=skip_damaged)
+        labels = labels[kept]
+        if not labels.bincount(minlength=len(classes)).all():
+            lost = [repr(classes[c]) for c in range(len(classes)) if c not in labels]
+            raise ValueError(f"no picture can be read of {listed(lost, 150)}: mend or leave out such classes")
+        return cls(images, labels, classes, validation=validation, test=test, seed=seed, mean=mean, std=std)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -142,17 +190,32 @@ class ImageData:
         """Batches of the test split, in order, never augmented."""
         return Batches(self, "test", batch_size, size=size, device=device)
 
+    def preparation(self, size: int | None = None) -> Preparation:
+        """What makes other pictures such batches as those of this data of `size`."""
+        stored = tuple(self.images.shape[2:])
+        size = stored if size is None else (check_int("size", size, 1),) * 2
+        return Preparation(size, self.images.shape[1], self.mean, self.std, stored)
+
+    def prepare(self, pictures: Any, size: int | None = None, *, invert: bool = False) -> Tensor:
+        """The batch X, (N, C, H, W) float32, of other pictures: see `Preparation`, which makes it."""
+        return self.preparation(size)(pictures, invert=invert)
+
     def show(self, examples: int | Sequence[int] = 16, *, split: str = "train", columns: int = 8) -> None:
         """Draw the first `examples` images of a split, or those at the given places in it, titled by their class."""
+        index = self._index(split)
+        if not len(index):
+            raise ValueError(f"the {split} split holds no images: {self!r}")
+        if hasattr(examples, "__len__"):
+            index = index[check_index("examples", examples, len(index))]
+        else:
+            index = index[: check_int("examples", examples, 1)]
         from d2lcnn.figures import show_images
 
-        index = self._index(split)
-        index = index[:examples] if isinstance(examples, int) else index[torch.as_tensor(examples)]
         show_images(self.images[index], [self.classes[y] for y in self.labels[index]], columns=columns)
 
     def _index(self, split: str) -> Tensor:
-        if split not in self.splits:
-            raise ValueError(f"split must be one of {', '.join(self.splits)}, got {split!r}")
+        if not isinstance(split, str) or split not in self.splits:
+            raise ValueError(f"split must be one of {', '.join(self.splits)}, got {described(split)}")
         return self.splits[split]
 
     def _tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -183,18 +246,18 @@ class Batches:
         seed: int = 0,
         augment: Augment | None = None,
     ) -> None:
-        _check_int("batch_size", batch_size, 1)
-        _check_int("seed", seed, 0)
-        if size is not None:
-            _check_int("size", size, 1)
+        self.batch_size = check_int("batch_size", batch_size, 1)
+        self.size = None if size is None else check_int("size", size, 1)
+        self.seed = check_int("seed", seed, 0)
+        if augment is not None and not isinstance(augment, Augment):
+            raise TypeError(f"augment must be None or an Augment, such as d2lcnn.Augment(), got {described(augment)}")
         self._data, self._index, self._shuffle = data, data._index(split), shuffle
         if not len(self._index):
             raise ValueError(f"the {split} split holds no images: {data!r}")
         if augment is not None and augment.saturation and data.images.shape[1] != 3:
             raise ValueError(f"saturation={augment.saturation} needs 3 channels, got {data!r}")
-        self.batch_size, self.num_examples = batch_size, len(self._index)
+        self.num_examples, self.augment = len(self._index), augment
         self.classes, self.num_classes = data.classes, len(data.classes)
-        self.size, self.seed, self.augment = size, int(seed), augment
         self.device = _device(device)
 
     def __len__(self) -> int:
@@ -216,37 +279,35 @@ class Batches:
         empty where a small last batch does not go round, so that all take the same number of steps. Raises ValueError
         for a negative epoch and a rank outside [0, world_size).
         """
-        _check_int("epoch", n, 0)
-        _check_int("world_size", world_size, 1)
-        _check_int("rank", rank, 0)
+        n, rank = check_int("epoch", n, 0), check_int("rank", rank, 0)
+        world_size = check_int("world_size", world_size, 1)
         if rank >= world_size:
             raise ValueError(f"rank must be below world_size={world_size}, got {rank}")
         return self._epoch(n, rank, world_size)
 
     def _epoch(self, n: int, rank: int, world_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         images, labels = self._data._tensors(self.device)
-        mean, std = (torch.tensor(v, device=self.device).view(1, -1, 1, 1) for v in (self._data.mean, self._data.std))
-        scale, offset = 1 / (255 * std), -mean / std
+        normalised = self._data.preparation(self.size).on(self.device)
         order = self._index
         if self._shuffle:
-            order = order[_random_bits(order * _NUMBERS_PER_EXAMPLE + _ORDER, self.seed, n).argsort()]
+            order = order[random_bits(order * _NUMBERS_PER_EXAMPLE + _ORDER, self.seed, n).argsort()]
         order = order.to(self.device)
         for start in range(0, self.num_examples, self.batch_size):
             index = order[start : start + self.batch_size][rank::world_size]
             X = images.index_select(0, index)
             if self.augment is not None:
                 X = self.augment(X, index, seed=self.seed, epoch=n)
-            X = X.float().mul_(scale).add_(offset)
-            # Interpolation weights add up to 1, so normalising first gives the same, on far fewer pixels.
-            if self.size is not None and X.shape[2:] != (self.size, self.size):
-                shrinks = self.size < max(X.shape[2:])
-                X = F.interpolate(X, size=(self.size, self.size), mode="bilinear", antialias=shrinks)
-            yield X, labels.index_select(0, index)
+            yield normalised(X), labels.index_select(0, index)
 
 
 def _device(device: Device) -> torch.device:
+    try:
+        device = torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError):
+        allowed = 'a torch.device or its name, such as "cpu" or "cuda"'
+        raise ValueError(f"device must be {allowed}, got {described(device)}") from None
     # "cuda" becomes "cuda:0", lest the images be moved there twice.
-    return torch.empty(0, device=device or "cpu").device
+    return torch.empty(0, device=device).device
 
 
 def _grey(X: Tensor) -> Tensor:
@@ -255,105 +316,25 @@ def _grey(X: Tensor) -> Tensor:
     return 0.299 * X[:, 0:1] + 0.587 * X[:, 1:2] + 0.114 * X[:, 2:3]
 
 
-def _statistics(images: Tensor) -> tuple[list[float], list[float]]:
+def _check_statistics(mean: Any, std: Any, channels: int) -> tuple[tuple[float, ...] | None, ...]:
+    pairs = (("mean", mean), ("std", std))
+    return tuple(None if value is None else check_statistics(name, value, channels) for name, value in pairs)
+
+
+def _statistics(images: Tensor, index: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and the standard deviation of each channel of the images numbered `index`."""
     # Counts of the 256 values are exact where a float32 sum over millions of pixels is not.
+    channels = images.shape[1]
+    counts = torch.zeros(channels, 256, dtype=torch.int64)
+    for some in index.split(256):
+        for c in range(channels):
+            counts[c] += torch.bincount(images[some, c].flatten(), minlength=256)
     values = torch.arange(256, dtype=torch.float64) / 255
     means, stds = [], []
-    for c in range(images.shape[1]):
-        share = torch.bincount(images[:, c].flatten(), minlength=256).double() / images[:, c].numel()
+    for count in counts:
+        share = count.double() / count.sum()
         mean = float((share * values).sum())
         means.append(mean)
         # A channel that never changes has no spread to divide by.
         stds.append(float((share * (values - mean) ** 2).sum().sqrt()) or 1.0)
-    return means, stds
-
-
-def _split(
-    labels: Tensor, num_classes: int, validation: float | Tensor, test: float | Tensor, seed: int
-) -> dict[str, Tensor]:
-    everything = torch.arange(len(labels))
-    order = everything[_random_bits(everything, seed).argsort()]
-    used = torch.zeros(len(labels), dtype=torch.bool)
-    splits = {}
-    # Index tensors first: a fraction is drawn from what they leave.
-    parts = sorted({"test": test, "validation": validation}.items(), key=lambda part: not isinstance(part[1], Tensor))
-    for name, part in parts:
-        if isinstance(part, Tensor):
-            index = _check_index(name, part, len(labels))
-        elif 0 <= part < 1:
-            free = order[~used[order]]
-            wanted = (round(part * int((labels == c).sum())) for c in range(num_classes))
-            index = torch.cat([free[labels[free] == c][:count] for c, count in enumerate(wanted)])
-        else:
-            raise ValueError(f"{name} must be a fraction in [0, 1) or a tensor of image numbers, got {part!r}")
-        if used[index].any():
-            raise ValueError("validation and test must not share images")
-        used[index] = True
-        splits[name] = index.sort().values
-    splits = {"train": everything[~used], "validation": splits["validation"], "test": splits["test"]}
-    if not len(splits["train"]):
-        raise ValueError(f"validation={validation!r} and test={test!r} leave no images for training")
-    return splits
-
-
-# splitmix64 (Steele, Lea and Flood, 2014), its constants as the int64 of the same bits: int64 arithmetic wraps around.
-_GAMMA, _MIX1, _MIX2 = (c - 2**64 for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-
-
-def _mix(x: Tensor) -> Tensor:
-    # The masks clear the copies of the sign bit that a right shift of an int64 brings in.
-    x = (x ^ (x >> 30 & (1 << 34) - 1)) * _MIX1
-    x = (x ^ (x >> 27 & (1 << 37) - 1)) * _MIX2
-    return x ^ (x >> 31 & (1 << 33) - 1)
-
-
-def _random_bits(index: Tensor, *keys: int) -> Tensor:
-    """64 random bits for each number in `index`, int64; different numbers get different bits."""
-    state = torch.tensor(0)
-    for key in keys:
-        state = _mix(state + key + _GAMMA)
-    return _mix(index * _GAMMA + int(state))
-
-
-def _check_int(name: str, value: int, low: int) -> None:
-    try:
-        operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if not low <= value < 2**63:
-        raise ValueError(f"{name} must be at least {low} and below 2**63, got {value}")
-
-
-def _check_index(name: str, index: Tensor, length: int) -> Tensor:
-    if index.dtype != torch.int64 or index.ndim != 1:
-        raise TypeError(f"{name} must be 1-D int64, got {index.dtype} of shape {tuple(index.shape)}")
-    index = index.cpu()
-    if len(index) and not 0 <= int(index.min()) <= int(index.max()) < length:
-        raise ValueError(f"{name} must hold numbers in [0, {length}), got {int(index.min())} to {int(index.max())}")
-    if len(index.unique()) != len(index):
-        raise ValueError(f"{name} must hold each number once, got {len(index) - len(index.unique())} repeated")
-    return index
-
-
-def _check_images(images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
-    for name, value in (("images", images), ("labels", labels)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name} must be a tensor, got {type(value).__name__} (torch.as_tensor makes one of it)")
-    if images.dtype != torch.uint8:
-        raise TypeError(f"images must be uint8 with values 0 to 255, got {images.dtype}")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
-        raise ValueError(f"images must be of shape (N, 1 or 3, H, W), none of them 0, got {tuple(images.shape)}")
-    if labels.dtype not in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
-        raise TypeError(f"labels must be integers, got {labels.dtype}")
-    if labels.ndim != 1 or len(labels) != len(images):
-        raise ValueError(
-            "labels must be of shape (N,), one for each image, "
-            f"got labels {tuple(labels.shape)} for images {tuple(images.shape)}"
-        )
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
-        raise TypeError(f"classes must be a sequence of names, got {classes!r}")
-    if not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
-        raise ValueError(
-            f"labels must lie in [0, {len(classes)}), one of {len(classes)} classes, "
-            f"got {int(labels.min())} to {int(labels.max())}"
-        )
+    return tuple(means), tuple(stds)

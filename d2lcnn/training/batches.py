@@ -38,13 +38,12 @@ def smallest_batch(source: Iterable, machine: Machine) -> int | None:
     return min(len(y) for _, y in source) if isinstance(source, Sequence) else None
 
 
-def found_bad(source: Iterable, machine: Machine, epoch: int = 0) -> str | None:
-    """What to say of the first batch of an epoch with a value in X that is no finite number, None without one."""
+def advice(source: Iterable, machine: Machine, epoch: int = 0) -> str:
+    """What to do about a loss that is not finite: mend the data where these are not, or else learn more slowly."""
     for step, (X, _) in enumerate(batches(source, machine, epoch), 1):
-        if not X.isfinite().all():
-            bad = int(X[~X.isfinite()].numel())
+        if bad := int(X.numel() - X.isfinite().sum()):
             return f"X of batch {step} holds {bad:,} values that are nan or infinite: mend the data first"
-    return None
+    return "a smaller lr often helps"
 
 
 def check_batch(batch: Any, classes: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from d2lcnn._modes import tried_out
 from d2lcnn.history import History
 from d2lcnn.training import checkpoints
 from d2lcnn.training.arguments import check_arguments, check_net, check_shareable, check_source
-from d2lcnn.training.batches import batches, found_bad
+from d2lcnn.training.batches import advice, batches
 from d2lcnn.training.compiling import can_compile, compile_options
 from d2lcnn.training.layout import can_be_fused, lay_out, settled
 from d2lcnn.training.machine import Machine, find_device, join_processes
@@ -34,7 +34,6 @@ from d2lcnn.training.trial import try_out
 
 # Batches from one look at the losses to the next: to look is to wait for the GPU that computes them.
 _READ_EVERY = {"cpu": 1}
-_ADVICE = "a smaller lr often helps"
 
 
 class Scores(NamedTuple):
@@ -68,7 +67,8 @@ def fit(
     one whose steps need no closure.
     `schedule`: "one-cycle" up to that learning rate, None to keep it, or a scheduler, which steps after every batch.
     `device`: by default the first there is of cuda, mps and cpu. `precision`: "fp32", "bf16", "fp16", or "auto", the
-    fastest that the device has in hardware. `compile`: use torch.compile. `seed`: of dropout; batches have their own.
+    fastest that the device has in hardware and in which the net computes the same. `compile`: use torch.compile.
+    `seed`: of dropout; batches have their own.
     `checkpoint`: a file written after every epoch; the same call goes on from it, to the same bits on the same machine.
     Under torchrun the processes share every batch. These last two need batches of an `ImageData`.
 
@@ -124,10 +124,8 @@ def fit(
                 row = _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
                 scores = Scores(None, None) if val is None else _evaluated(machine.agreed(net), val, machine)
                 if val is not None and not math.isfinite(scores.loss):
-                    cause = found_bad(val, machine) or "a smaller lr often helps"
-                    raise FloatingPointError(
-                        f"the validation loss became {scores.loss} after epoch {epoch + 1}; {cause}"
-                    )
+                    where = f"after epoch {epoch + 1}; {advice(val, machine)}"
+                    raise FloatingPointError(f"the validation loss became {scores.loss} {where}")
                 rows.append(row | {"val_loss": scores.loss, "val_accuracy": scores.accuracy})
                 if checkpoint and machine.rank == 0:
                     checkpoints.save(checkpoint, parts, recipe, rows)
@@ -174,8 +172,7 @@ def _train_epoch(model, train, epoch, machine, optimizer, schedule, scaler, bar)
             for i, value in enumerate(machine.total(torch.stack(unread)).tolist(), step - len(unread)):
                 if not math.isfinite(value):
                     where = f"epoch {epoch + 1}, step {i + 1} of {len(train)}, at learning rate {lrs[i]:.3g}"
-                    cause = found_bad(train, machine, epoch) or _ADVICE
-                    raise FloatingPointError(f"the loss became {value} in {where}; {cause}")
+                    raise FloatingPointError(f"the loss became {value} in {where}; {advice(train, machine, epoch)}")
                 loss_sum += value
             bar.update(len(unread))
             unread.clear()
