@@ -150,11 +150,15 @@ def few(*sizes, names=None, **options):
 @pytest.mark.parametrize(
     "sizes, options, lost",
     [
-        ((50, 2), {"validation": 0.3, "test": 0.3}, "validation=0.3 and test=0.3 leave .*'class 1' .2 in all.: make"),
-        ((50, 1), {"validation": 0.6, "test": 0}, "validation=0.6 leave .*'class 1' .1 in all.: make"),
+        (
+            (50, 2),
+            {"validation": 0.3, "test": 0.3},
+            "validation=0.3 and test=0.3 would leave .*'class 1' .2 in all.: make",
+        ),
+        ((50, 1), {"validation": 0.6, "test": 0}, "validation=0.6 would leave .*'class 1' .1 in all.: make"),
         ((2, 50, 2), {"validation": 0.3, "test": 0.3}, "'class 0' .2 in all., 'class 2' .2 in all."),
         # A fraction takes the last one that the numbers left.
-        ((50, 2), {"validation": 0.5, "test": [50]}, "validation=0.5 leave .*'class 1'"),
+        ((50, 2), {"validation": 0.5, "test": [50]}, "validation=0.5 would leave .*'class 1'"),
         ((2,) * 1000, {"validation": 0.3, "test": 0.3}, "'class 0' .* and 99. more: make"),
     ],
 )

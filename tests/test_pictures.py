@@ -245,7 +245,9 @@ def test_damaged_metadata_harm_no_picture(tmp_path, recwarn):
     assert not recwarn.list
 
 
-GREY = np.arange(256, dtype=np.uint16).reshape(16, 16)
+GREY = np.arange(256).reshape(16, 16)
+# Some between two of 8 bits, nearer to the one it came from.
+FINE_GREY = (GREY * 257 + np.where(GREY % 2, -120, 120)).clip(0, 65535).astype(np.uint16)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
@@ -253,10 +255,10 @@ GREY = np.arange(256, dtype=np.uint16).reshape(16, 16)
 def test_greys_of_16_bits_keep_their_shades(tmp_path, suffix, channels):
     path = tmp_path / f"a.{suffix}"
     if suffix == "pgm":
-        path.write_bytes(b"P5 16 16 65535\n" + (GREY * 257).astype(">u2").tobytes())
+        path.write_bytes(b"P5 16 16 65535\n" + FINE_GREY.astype(">u2").tobytes())
     else:
-        Image.fromarray(GREY * 257).save(path)
-    assert pixels(path, (16, 16), channels).equal(torch.from_numpy(GREY.astype(np.int64)).expand(channels, 16, 16))
+        Image.fromarray(FINE_GREY).save(path)
+    assert pixels(path, (16, 16), channels).equal(torch.from_numpy(GREY).expand(channels, 16, 16))
 
 
 def transparent(mode):
@@ -385,10 +387,10 @@ def test_links_are_followed_once(folder, tmp_path):
 
 def test_names_that_are_no_text(tmp_path):
     # Latin-1, and an e with a combining accent.
-    for name in (os.fsdecode(b"caf\xe9"), "cafe\u0301"):
+    for name in (os.fsdecode(b"\xe9"), "e\u0301"):
         save(tmp_path / name / "1.png", Image.new("L", (4, 4)))
     data = ImageData.from_folder(tmp_path, size=4, validation=0, test=0)
-    assert data.classes == ("caf\\xe9", "café")
+    assert data.classes == ("\\xe9", "é")
 
 
 def test_options_are_those_of_the_constructor(folder):
@@ -404,7 +406,7 @@ def test_options_are_those_of_the_constructor(folder):
 
 
 def test_the_images_are_held_once(tmp_path):
-    for k in range(120):
+    for k in range(600):
         save(tmp_path / "ab"[k % 2] / f"{k}.bmp", Image.fromarray(smooth(8, 8)))
 
     class Largest(TorchDispatchMode):
@@ -426,7 +428,7 @@ def test_the_images_are_held_once(tmp_path):
     tracemalloc.stop()
     whole = data.images.numel()
     assert data.images.untyped_storage().nbytes() == whole <= peak < 1.3 * whole
-    assert 0 < largest.made < 0.3 * whole
+    assert 0 < largest.made < 0.2 * whole
 
 
 def test_a_bar_only_where_it_takes_long(folder, capsys, monkeypatch):

@@ -72,7 +72,7 @@ def _check_splits(counts: dict[str, Tensor], classes: Sequence[str], fractions: 
     if (untrained & (drawn > 0)).any():
         asked = " and ".join(f"{name}={fraction:g}" for name, fraction in fractions.items())
         raise ValueError(
-            f"{asked} leave no images for training of {named(untrained & (drawn > 0), 120)}: "
+            f"{asked} would leave no images for training of {named(untrained & (drawn > 0), 120)}: "
             "make the fractions smaller, add images, or leave such classes out"
         )
     if not counts["train"].any():

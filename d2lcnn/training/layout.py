@@ -72,6 +72,11 @@ class _Convolutions(TorchDispatchMode):
 
     are_ordinary = True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # What keeps torch.compile out of a mode takes seconds to import.
+        return False
+
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         if function is torch.ops.aten.convolution.default:
             X, weight, _, stride, padding, dilation, transposed, *_ = args
