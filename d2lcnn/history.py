@@ -44,7 +44,8 @@ class History:
         if not self.rows:
             return "no epoch finished"
         row, speed = self.last, sum(self["images_per_second"]) / len(self.rows)
-        text = f"{row['epoch']} epochs in {self.seconds:.1f} s: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
+        epochs = "1 epoch" if row["epoch"] == 1 else f"{row['epoch']} epochs"
+        text = f"{epochs} in {self.seconds:.1f} s: loss {row['loss']:.4f}, accuracy {row['accuracy']:.4f}"
         if row["val_loss"] is not None:
             text += f", validation loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.4f}"
         return f"{text} ({speed:,.0f} images/s, {self.settings['device']}, {self.settings['precision']})"

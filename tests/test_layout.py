@@ -277,6 +277,21 @@ def test_the_net_comes_out_in_the_layout_it_had():
     assert kernel.is_contiguous()
 
 
+def test_kernels_of_one_channel_are_laid_out_too():
+    """Both orders say that they are these kernels'; oneDNN goes by the strides, and is half as fast by the others."""
+    net, seen = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(4 * 14 * 14, 2)), []
+    net.register_forward_pre_hook(lambda net, X: seen.append(net[0].weight.stride()) if net.training else None)
+    run(net, batches(channels=1))
+    assert seen == [(9, 1, 3, 1)] and net[0].weight.stride() == (9, 9, 3, 1)
+
+
+def test_a_buffer_that_repeats_one_element_stays_so():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 14 * 14, 2))
+    net.register_buffer("mask", torch.ones(1).expand(1, 4, 14, 14))
+    run(net, batches())
+    assert net.mask.stride() == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("fused", [False, True])
 def test_an_optimizer_goes_on_where_a_loop_left_it(fused):
     """A fused one goes by memory alone: its moments must lie as the kernels do, in fit and after it."""

@@ -157,18 +157,16 @@ def _share_memory(net: nn.Module) -> bool:
 @contextmanager
 def lay_out(net: nn.Module, optimizer: torch.optim.Optimizer, layout: torch.memory_format) -> Iterator[None]:
     """Within it, kernels and the state that `optimizer` keeps of them are in `layout`; after it, where they were."""
-    moved = [
-        (tensor, tensor.data)
-        for tensor in (*net.parameters(), *net.buffers())
-        if tensor.ndim == 4 and not tensor.is_contiguous(memory_format=layout)
-    ]
+    # Unlike `contiguous`, `to` gives a kernel of one channel the strides of the layout too.
+    tensors = [tensor for tensor in (*net.parameters(), *net.buffers()) if tensor.ndim == 4 and _is_dense(tensor)]
+    moved = [(t, t.data, new) for t in tensors if (new := t.data.to(memory_format=layout)).stride() != t.stride()]
     try:
-        for tensor, before in moved:
-            tensor.data = before.contiguous(memory_format=layout)
+        for tensor, _, new in moved:
+            tensor.data = new
         _follow(optimizer)
         yield
     finally:
-        for tensor, before in moved:
+        for tensor, before, _ in moved:
             tensor.data = before.copy_(tensor.data)
         _follow(optimizer)
 
@@ -183,8 +181,9 @@ def _follow(optimizer: torch.optim.Optimizer) -> None:
 
 def can_be_fused(net: nn.Module, device: torch.device) -> bool:
     """Whether a fused optimizer computes the same: it takes a parameter to fill its memory without gaps."""
-    dense = (
-        p.is_contiguous() or (p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last))
-        for p in net.parameters()
-    )
-    return device.type in ("cpu", "cuda") and all(dense)
+    return device.type in ("cpu", "cuda") and all(map(_is_dense, net.parameters()))
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether it fills its memory without gaps, and no two elements lie in one place."""
+    return tensor.is_contiguous() or (tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
