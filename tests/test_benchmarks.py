@@ -97,11 +97,14 @@ def test_table(report):
     assert lines[0].startswith("| LeNet@28, images/s | d2lcnn.fit ") and lines[0].endswith("| 2.5x |")
 
 
-@pytest.mark.parametrize(("device", "left_out"), [("cpu", set()), ("gpu", {"googlenet", "import"})])
-def test_the_books_tables_are_what_was_measured(root, run, device, left_out):
-    content = json.loads((root / "benchmarks" / f"{device}.json").read_text())
+@pytest.mark.parametrize(
+    ("measured", "left_out"),
+    [("cpu", set()), ("cpu-avx2", {"corr2d", "loading", "import"}), ("gpu", {"googlenet", "import"})],
+)
+def test_the_books_tables_are_what_was_measured(root, run, measured, left_out):
+    content = json.loads((root / "benchmarks" / f"{measured}.json").read_text())
     assert {row["benchmark"] for row in content["rows"]} == set(run.BENCHMARKS) - left_out
-    assert (root / "benchmarks" / f"{device}.md").read_text(encoding="utf-8") == run.in_words(content)
+    assert (root / "benchmarks" / f"{measured}.md").read_text(encoding="utf-8") == run.in_words(content)
 
 
 @pytest.mark.parametrize(
