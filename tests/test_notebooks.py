@@ -193,7 +193,7 @@ def test_no_notebook_is_stale(path):
 
 def test_other_code_makes_a_notebook_stale(tmp_path):
     notebook, path = nbformat.read(PATHS[0], as_version=4), tmp_path / "copy.ipynb"
-    next(cell for cell in notebook.cells if cell.cell_type == "code").source += "\n1 + 1"
+    [cell for cell in notebook.cells if cell.cell_type == "code"][-1].source += "\n1 + 1"
     nbformat.write(notebook, path)
     assert notebooks.is_stale(path)
 

@@ -133,7 +133,7 @@ class ImageData:
         std: Sequence[float] | None = None,
         skip_damaged: bool = False,
     ) -> "ImageData":
-        """The pictures of a folder that holds a folder for each class, named as it is: `path`/class/**/picture.jpg.
+        """The pictures of a folder that holds a folder for each class, named as it is: ``path/class/**/picture.jpg``.
 
         Classes are sorted by name; what is hidden, has no picture's suffix or lies beside the class folders is left
         out. A picture is turned as its EXIF says, laid on white where transparent, made RGB (`channels` 3) or grey (1),
