@@ -36,9 +36,9 @@ import torch
 import torch.nn.functional as F
 
 import d2lcnn
-from d2lcnn.__main__ import _code_revision, _cpu_name
 from d2lcnn._files import replacing
 from d2lcnn.nets import variant
+from d2lcnn.provenance import code_revision, cpu_name
 from d2lcnn.training.machine import Machine
 
 BATCH_SIZE = 128
@@ -347,10 +347,10 @@ def instructions() -> str:
 
 def machine(device: str) -> dict[str, Any]:
     """Where the numbers are from."""
-    revision, *dirty = (_code_revision() or "unknown").split("-")
+    revision, *dirty = (code_revision() or "unknown").split("-")
     return {
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
-        "cpu": f"{_cpu_name()}, {os.cpu_count()} cores",
+        "cpu": f"{cpu_name()}, {os.cpu_count()} cores",
         "instructions": instructions(),
         "threads": torch.get_num_threads(),
         "load before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,

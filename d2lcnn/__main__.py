@@ -1,15 +1,15 @@
-"""The command line: `python -m d2lcnn train | predict | trace | records | data`."""
+"""The command line: `python -m d2lcnn train | predict | study | trace | records | data`."""
 
 import argparse
 import codecs
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from d2lcnn import records
+from d2lcnn.provenance import code_revision, describe_run
 from d2lcnn.training.checkpoints import DamagedCheckpoint
 from d2lcnn.training.machine import find_device
 
@@ -35,6 +35,11 @@ EXAMPLES = {
     "predict": """
   python -m d2lcnn predict shoe.jpg --net lenet.safetensors --invert
   python -m d2lcnn predict photos/*.jpg --net pets.safetensors --top 1""",
+    "study": """
+  python -m d2lcnn study --list
+  python -m d2lcnn study shift                               trains what is not recorded; stop it, and it goes on
+  python -m d2lcnn study shift --seeds 0-3 --jobs 2          two runs side by side
+  python -m d2lcnn study shift --seeds 0 --record my-runs    one seed, repeated on this machine""",
     "trace": """
   python -m d2lcnn trace lenet
   python -m d2lcnn trace vgg --variant mini --markdown
@@ -96,7 +101,7 @@ def _train(args: argparse.Namespace) -> int:
         if not os.access(args.record, os.W_OK):
             raise OSError(f"cannot write to {args.record}; --record DIR takes another folder")
         # Nor is the code to be that which somebody edits meanwhile.
-        revision = _code_revision()
+        revision = code_revision()
     if args.save is not None and is_first and not os.access(args.save.absolute().parent, os.W_OK):
         raise OSError(f"cannot write to {args.save.absolute().parent}, the folder of --save {args.save}")
 
@@ -130,6 +135,7 @@ def _train(args: argparse.Namespace) -> int:
         seconds = {part: sum(history[f"{part}_seconds"]) for part in ("load", "compute")}
         record = {
             "schema_version": records.SCHEMA_VERSION,
+            "study": None,
             "network": args.net,
             "variant": args.variant,
             "input_size": size,
@@ -138,11 +144,13 @@ def _train(args: argparse.Namespace) -> int:
             "curve": history.rows,
             "test_accuracy": scores.accuracy,
             "test_loss": scores.loss,
+            "right": None,
+            "measures": {},
             "seconds": seconds,
             "images_per_second": train.num_examples * len(history.rows) / sum(seconds.values()),
             "code_revision": revision,
         }
-        print("recorded in", records.write(record | _provenance(device, history.settings["processes"]), args.record))
+        print("recorded in", records.write(record | describe_run(device, history.settings["processes"]), args.record))
     return 0
 
 
@@ -158,6 +166,30 @@ def _predict(args: argparse.Namespace) -> int:
             continue
         print(f"{path}: {', '.join(f'{name} {share:.3f}' for name, share in list(shares.items())[: args.top])}")
     return status
+
+
+def _study(args: argparse.Namespace) -> int:
+    from d2lcnn import studies
+
+    if args.list or args.name is None:
+        for name in studies.NAMES:
+            study = studies.find(name)
+            print(f"{name} ({len(study.variants)} variants, {study.minutes} minutes): {study.question}")
+        return 0
+    from d2lcnn.studies import runs
+
+    study = studies.find(args.name)
+    find_device(args.device)
+    todo = len(runs.missing(study, args.seeds, args.record))
+    wanted = len(args.seeds) * len(study.variants)
+    print(f"{wanted - todo} of {wanted} runs of {args.name} are recorded in {args.record / args.name}", flush=True)
+    for k, r in enumerate(runs.train_missing(study, args.seeds, args.record, args.jobs, args.device), 1):
+        seconds = sum(r["seconds"].values())
+        what = f"{r['variant']}, seed {r['seed']}: test accuracy {r['test_accuracy']:.4f} in {seconds:.0f} s"
+        print(f"{k}/{todo} {what}", flush=True)
+    found = runs.read(study, args.record)
+    print(studies.Results(study, {name: [r for r in own if r["seed"] in args.seeds] for name, own in found.items()}))
+    return 0
 
 
 def _trace(args: argparse.Namespace) -> int:
@@ -193,69 +225,6 @@ def _verify(args: argparse.Namespace) -> int:
         print(f"OK  {digest}  {name}")
     print(data)
     return 0
-
-
-def _provenance(device: Any, processes: int) -> records.Record:
-    """Where, with what and when a run was made."""
-    import platform
-    from datetime import UTC, datetime
-    from importlib.metadata import PackageNotFoundError, version
-
-    import torch
-
-    from d2lcnn.data import fashion_mnist
-
-    try:
-        own_version = version("d2lcnn")
-    except PackageNotFoundError:
-        own_version = "not installed"
-    is_cuda = device.type == "cuda"
-    return {
-        "peak_memory": torch.cuda.max_memory_allocated(device) if is_cuda else _peak_memory(),
-        "hardware": {
-            "device": device.type,
-            "cpu": _cpu_name(),
-            "gpu": torch.cuda.get_device_name(device) if is_cuda else None if device.type == "cpu" else device.type,
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "processes": processes,
-        },
-        "versions": {"python": platform.python_version(), "torch": str(torch.__version__), "d2lcnn": own_version},
-        "data": fashion_mnist.SHA256,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _peak_memory() -> int | None:
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return None
-    # Linux counts in KiB, macOS in bytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _cpu_name() -> str:
-    import platform
-
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, names), "") or platform.processor() or platform.machine() or "unknown"
-
-
-def _code_revision() -> str | None:
-    # Of the package's code alone: a record just written must not make the next one's revision dirty. An installed
-    # package that lies in someone else's repository is not tracked there, so it has no revision.
-    def git(*arguments: str) -> str:
-        command = ["git", *arguments, "--", "*.py"]
-        return subprocess.run(command, cwd=records.FOLDER.parent, capture_output=True, text=True, check=True).stdout
-
-    try:
-        revision = git("log", "-1", "--format=%H").strip()
-        return revision + ("-dirty" if git("status", "--porcelain") else "") if revision else None
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def _say(text: str, status: int) -> int:
@@ -298,6 +267,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--top", type=_whole(1), default=3, metavar="N", help="so many classes of each (%(default)s)")
     predict.add_argument("--invert", action="store_true", help="dark on light, for a network trained on light on dark")
+
+    study = _command(commands, "study", _study, "train the runs of a study that are not recorded yet, and tabulate it")
+    study.add_argument("name", metavar="NAME", nargs="?", help="one of those that --list names")
+    study.add_argument("--list", action="store_true", help="the studies, their questions and what they cost")
+    study.add_argument("--seeds", type=_seeds, default=range(8), metavar="A-B", help="from A to B, or one (0-7)")
+    study.add_argument("--jobs", type=_whole(1), default=1, metavar="N", help="runs side by side (%(default)s)")
+    study.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (the fastest there is)")
+    folder = {"type": Path, "default": records.FOLDER, "metavar": "DIR"}
+    study.add_argument("--record", **folder, help="read and write records in DIR/NAME (the package's records)")
 
     trace = _command(commands, "trace", _trace, "show every layer's shape, parameters, work and receptive field")
     trace.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")
@@ -342,6 +320,15 @@ def _whole(low: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def _seeds(text: str) -> range:
+    first, dash, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or not dash) and int(first) <= int(last or first)):
+        raise argparse.ArgumentTypeError(
+            f"must be a seed, as in 3, or seeds from the first to the last, as in 0-7; got {text!r}"
+        )
+    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from d2lcnn import __main__ as cli
-from d2lcnn import data, nets, records, training
+from d2lcnn import data, nets, provenance, records, training
 from d2lcnn.data import ImageData
 from d2lcnn.tracing import Trace, trace
 
@@ -259,7 +259,7 @@ def test_the_test_images_are_tested(small, monkeypatch, tmp_path):
 
 def test_a_record_is_of_the_code_that_trained(small, monkeypatch, tmp_path):
     revisions, fit = ["a" * 40, "b" * 40], training.fit
-    monkeypatch.setattr(cli, "_code_revision", lambda: revisions[0])
+    monkeypatch.setattr(cli, "code_revision", lambda: revisions[0])
 
     def edited_meanwhile(*arguments, **options):
         revisions.pop(0)
@@ -332,30 +332,30 @@ def test_code_revision(tmp_path, monkeypatch):
 
     package = tmp_path / "d2lcnn"
     (package / "records").mkdir(parents=True)
-    monkeypatch.setattr(records, "FOLDER", package / "records")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert cli._code_revision() is None
+    assert provenance.code_revision() is None
     git("init")
     (tmp_path / "notes.txt").write_text("")
     git("add", "notes.txt")
     git("commit", "-m", "not the package")
     (package / "ops.py").write_text("")
-    assert cli._code_revision() is None
+    assert provenance.code_revision() is None
     git("add", ".")
     git("commit", "-m", "the package")
-    revision = cli._code_revision()
+    revision = provenance.code_revision()
     assert len(revision) == 40
     (package / "records" / "a.json").write_text("{}")
-    assert cli._code_revision() == revision
+    assert provenance.code_revision() == revision
     git("add", ".")
     git("commit", "-m", "a record")
-    assert cli._code_revision() == revision
+    assert provenance.code_revision() == revision
     (package / "nets.py").write_text("")
-    assert cli._code_revision() == f"{revision}-dirty"
+    assert provenance.code_revision() == f"{revision}-dirty"
     monkeypatch.setenv("PATH", "")
-    assert cli._code_revision() is None
+    assert provenance.code_revision() is None
 
 
 def test_provenance_is_plain_json():
-    found = cli._provenance(torch.device("cpu"), 1)
+    found = provenance.describe_run(torch.device("cpu"), 1)
     assert json.loads(json.dumps(found)) == found and found["hardware"]["gpu"] is None

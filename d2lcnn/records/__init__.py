@@ -1,12 +1,16 @@
 """Recorded training runs: a JSON file for each, with all that it takes to judge it and to repeat it.
 
 A record is a dict: `schema_version`; `network`, `variant`, `input_size` (pixels), `recipe` (precision resolved) and
-`seed`, its key; `curve`, the rows of a History; `test_accuracy`, `test_loss`; `seconds` of training, {"load",
+`seed`, its key; `study`, the question it helps to answer (None: of a network of the book); `curve`, the rows of a
+History; `test_accuracy`, `test_loss`; `right`, which test pictures were named right (see the function `right`; None:
+not kept); `measures`, what else was measured, numbers or lists of them by name; `seconds` of training, {"load",
 "compute"}; `images_per_second` of training, loading included; `peak_memory` in bytes, the GPU's or else the process's
 (None: not known); `hardware`; `versions`; `data`, the SHA-256 of each file; `code_revision`, the last commit that
 changed the package, with "-dirty" where changes were not committed (None: not known); `date`, ISO 8601 in UTC.
+Records of version 1, which have no `study`, `right` and `measures`, are read as well.
 """
 
+import base64
 import hashlib
 import json
 import math
@@ -19,10 +23,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from d2lcnn._files import replacing
 
 FOLDER = Path(__file__).parent
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Record = dict[str, Any]
 
@@ -69,6 +75,8 @@ def read(folder: str | os.PathLike | None = None) -> list[Record]:
     for path in sorted(folder.glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(record, dict) and record.get("schema_version") == 1:
+                record |= {"schema_version": SCHEMA_VERSION, "study": None, "right": None, "measures": {}}
             check(record)
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from error
@@ -86,6 +94,23 @@ def select(records: Iterable[Record] | None = None, **fields: Any) -> list[Recor
             raise ValueError(f"fields must be of {', '.join(_SCHEMA)}, got {field}")
     records = read() if records is None else records
     return [record for record in records if all(record[field] == value for field, value in fields.items())]
+
+
+def pack(right: Iterable[bool]) -> str:
+    """What a record's field `right` holds: the number of test pictures, then a bit for each in base 64."""
+    bits = np.asarray(right, dtype=bool)
+    return f"{len(bits)} {base64.b64encode(np.packbits(bits)).decode()}"
+
+
+def right(record: Record) -> np.ndarray:
+    """Which test pictures a run named right, (pictures,) bool in their order.
+
+    Raises ValueError where the record does not say.
+    """
+    if record["right"] is None:
+        raise ValueError(f"record must say which pictures were right; {name(record)} does not")
+    count, packed = record["right"].split()
+    return np.unpackbits(np.frombuffer(base64.b64decode(packed), np.uint8), count=int(count)).astype(bool)
 
 
 class Estimate(NamedTuple):
@@ -123,7 +148,7 @@ class Table:
 
     def _lines(self) -> list[list[str]]:
         titles = [field.replace("_", " ") for row in self.rows[:1] for field in row]
-        return [titles, *([_text(value, _MEASURED.get(field)) for field, value in row.items()] for row in self.rows)]
+        return [titles, *([_text(value, _MEASURED.get(field, ".4f")) for field, value in row.items()] for row in self.rows)]
 
 
 # How the measured values are written.
@@ -153,9 +178,9 @@ def _estimates(group: list[Record]) -> dict[str, Estimate]:
     return {field: Estimate(mean(c), stdev(c) if len(c) > 1 else None) for field, c in columns.items()}
 
 
-def _text(value: Any, form: str | None) -> str:
-    if form is None:
-        return str(value)
+def _text(value: Any, form: str) -> str:
+    if not isinstance(value, Estimate):
+        return value if isinstance(value, str) else f"{value:,}"
     return " ± ".join(f"{number:{form}}" for number in value if number is not None)
 
 
@@ -202,6 +227,11 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
+def _are_measures(value: Any) -> bool:
+    values = value.values() if isinstance(value, dict) else [None]
+    return all(map(_is_number, (number for v in values for number in (v if isinstance(v, list) else [v]))))
+
+
 def _is_utc(value: Any) -> bool:
     try:
         return datetime.fromisoformat(value).utcoffset() == timedelta(0)
@@ -221,6 +251,7 @@ _ROW = {"epoch": _whole(1), "loss": _AMOUNT, "accuracy": _SHARE} | dict.fromkeys
 )
 _SCHEMA = {
     "schema_version": (f"{SCHEMA_VERSION}", lambda v: type(v) is int and v == SCHEMA_VERSION),
+    "study": _or_none(_WORD),
     "network": _WORD,
     "variant": _WORD,
     "input_size": _whole(1),
@@ -234,6 +265,8 @@ _SCHEMA = {
     "curve": [_ROW | {"val_loss": _or_none(_AMOUNT), "val_accuracy": _or_none(_SHARE)}],
     "test_accuracy": _SHARE,
     "test_loss": _AMOUNT,
+    "right": _or_none(_like(r"\d+ [A-Za-z0-9+/]+=*", "the number of pictures and their bits in base 64")),
+    "measures": ("an object of numbers and lists of numbers", _are_measures),
     "seconds": {"load": _AMOUNT, "compute": _AMOUNT},
     "images_per_second": _AMOUNT,
     "peak_memory": _or_none(_whole(1)),
