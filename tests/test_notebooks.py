@@ -252,6 +252,14 @@ SMALL = {
     "checks/chapter2.py": "from d2lcnn.geometry import size\nanswer = size()",
     "checks/chapter7.py": "from d2lcnn.nets import vgg\nanswer = vgg()",
     "geometry.py": "def size(): pass",
+    "studies/__init__.py": """
+        from importlib import import_module
+        def results(name):
+            return import_module(f"d2lcnn.studies.{name}").STUDY
+        """,
+    "studies/depth.py": "from d2lcnn.nets import vgg\nSTUDY = vgg",
+    "studies/shift.py": "STUDY = 1",
+    "records/shift/one.json": "{}",
 }
 
 
@@ -303,6 +311,12 @@ EVERYTHING = " ".join(sorted(SMALL.keys() - {"__main__.py"}))
         (
             "d2lcnn.check(number, 5)",
             "checks/__init__.py checks/chapter2.py geometry.py checks/chapter7.py nets/vgg.py",
+        ),
+        ('d2lcnn.studies.results("shift")', "studies/__init__.py studies/shift.py records/shift/one.json"),
+        ("from d2lcnn import studies\nstudies.results('depth')", "studies/__init__.py studies/depth.py nets/vgg.py"),
+        (
+            "d2lcnn.studies.results(name)",
+            "studies/__init__.py studies/depth.py studies/shift.py records/shift/one.json nets/vgg.py",
         ),
         ("getattr(d2lcnn, name)()", EVERYTHING),
         ("d2lcnn.unheard_of()", EVERYTHING),

@@ -21,7 +21,8 @@ def make_record(seed=0, epochs=2, **changes):
     row = {"loss": 0.5, "accuracy": 0.75, "val_loss": None, "val_accuracy": 0.5}
     row |= {"load_seconds": 1, "compute_seconds": 2, "images_per_second": 1000.0}
     record = {
-        "schema_version": 1,
+        "schema_version": 2,
+        "study": None,
         "network": "lenet",
         "variant": "mini",
         "input_size": 28,
@@ -30,6 +31,8 @@ def make_record(seed=0, epochs=2, **changes):
         "curve": [row | {"epoch": i + 1} for i in range(epochs)],
         "test_accuracy": 0.75,
         "test_loss": 0.5,
+        "right": None,
+        "measures": {},
         "seconds": {"load": 2, "compute": 4},
         "images_per_second": 1000.0,
         "peak_memory": None,
@@ -82,7 +85,10 @@ def test_full_networks_reach_their_goals_over_three_seeds(network):
 # The schema
 
 WRONG = {
-    "schema_version": [2, True, "1"],
+    "schema_version": [1, 3, True, "2"],
+    "study": ["", "Not a word"],
+    "right": [True, "10", "10 ?"],
+    "measures": [None, [1], {"a": None}, {"a": [1, "2"]}, {"a": float("nan")}],
     "network": ["", "LeNet", "../x", 3, None],
     "variant": ["a-b"],
     "input_size": [0, 28.0, 96, True],
@@ -210,10 +216,28 @@ def test_read_names_the_wrong_file(tmp_path, text):
         records.read(tmp_path)
 
 
+def test_records_of_version_1_are_read(tmp_path):
+    record = make_record()
+    path = records.write(record, tmp_path)
+    old = {field: value for field, value in record.items() if field not in ("study", "right", "measures")}
+    path.write_text(json.dumps(old | {"schema_version": 1}))
+    assert records.read(tmp_path) == [record]
+
+
 def test_read_needs_a_folder(tmp_path):
     assert records.read(tmp_path) == []
     with pytest.raises(FileNotFoundError, match=r"got '.*nowhere'"):
         records.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("pictures", [1, 8, 13])
+def test_which_pictures_were_right(tmp_path, pictures):
+    answers = [k % 3 == 0 for k in range(pictures)]
+    records.write(make_record(right=records.pack(answers)), tmp_path)
+    (record,) = records.read(tmp_path)
+    assert records.right(record).tolist() == answers
+    with pytest.raises(ValueError, match=r"lenet-mini.* does not"):
+        records.right(make_record())
 
 
 # Choosing and summing up

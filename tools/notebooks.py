@@ -40,7 +40,8 @@ def source_hash(notebook: nbformat.NotebookNode, package: Path = PACKAGE) -> str
     modules = uses(notebook, package)
     for path in modules:
         digest.update(_code(path.read_text(encoding="utf-8")).encode())
-    for folder in sorted({path.parent for path in modules}):
+    studies = {package / "records" / path.stem for path in modules if path.parent == package / "studies"}
+    for folder in sorted({path.parent for path in modules} | set(filter(Path.is_dir, studies))):
         for path in sorted(folder.iterdir()):
             if path.is_file() and path.suffix != ".py" and not path.name.startswith("."):
                 digest.update(path.read_bytes())
@@ -57,8 +58,10 @@ def uses(notebook: nbformat.NotebookNode, package: Path = PACKAGE) -> list[Path]
     # Of IPython's own commands one installs; what another uses cannot be told.
     text = re.sub(r"^( *)%pip .*", r"\1pass", text, flags=re.M)
     text = re.sub(r"^( *)[%!]+(?=\w).*", rf"\1{package.name}", text, flags=re.M)
-    chapters = set(re.findall(r"\bcheck\(\s*[\"'](\d+)\.", text))
-    return _Package(package, chapters).used_by(_Source(text))
+    # Of the chapters of `checks` and of the studies those that it names.
+    named = {f"{package.name}.checks.chapter{n}" for n in re.findall(r"\bcheck\(\s*[\"'](\d+)\.", text)}
+    named |= {f"{package.name}.studies.{name}" for name in re.findall(r"[\"'](\w+)[\"']", text)}
+    return _Package(package, named).used_by(_Source(text))
 
 
 def is_stale(path: Path) -> bool:
@@ -169,9 +172,9 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
 class _Package:
     """What leads where in a package, told from its source alone; modules go by their dotted names."""
 
-    def __init__(self, folder: Path, chapters: set[str]):
-        self.chapters = chapters
-        self.checks = f"{folder.name}.checks.chapter"
+    def __init__(self, folder: Path, named: set[str]):
+        self.named = named
+        self.choices = (f"{folder.name}.checks.chapter", f"{folder.name}.studies.")
         self.paths = {}
         for path in folder.rglob("*.py"):
             if path.name != "__main__.py":  # the command line, which no chapter uses
@@ -194,9 +197,7 @@ class _Package:
         found = set().union(*(self._lead(module, names) for module, names in source.used))
         for start in source.looked_up:
             named = {module for module in self.paths if module.startswith(start)}
-            if start == self.checks and self.chapters:
-                named = {module for module in named if module.removeprefix(start) in self.chapters}
-            found |= named
+            found |= named & self.named if start in self.choices and named & self.named else named
         return found
 
     def _lead(self, module: str, names: tuple[str, ...], seen: frozenset = frozenset()) -> set[str]:

@@ -148,7 +148,10 @@ class Table:
 
     def _lines(self) -> list[list[str]]:
         titles = [field.replace("_", " ") for row in self.rows[:1] for field in row]
-        return [titles, *([_text(value, _MEASURED.get(field, ".4f")) for field, value in row.items()] for row in self.rows)]
+        return [
+            titles,
+            *([_text(value, _MEASURED.get(field, ".4f")) for field, value in row.items()] for row in self.rows),
+        ]
 
 
 # How the measured values are written.

@@ -19,7 +19,7 @@ def resized(network_name: str) -> nn.Module:
         conv_arch = ((1, 1, 14), (1, 14, 29), (2, 29, 60))
         return he_init(vgg(conv_arch, 60 * 3 * 3, fc_hidden_units=256, dropout=0.2))
     if network_name == "nin":
-        return he_init(nin(stem=(3, 1, 1), widths=(12, 34, 68), dropout=0.0, final_relu=False))
+        return he_init(nin(stem=(3, 1, 1), widths=(11, 34, 66), dropout=0.0, final_relu=False))
     return network("googlenet", "mini")
 
 

@@ -49,8 +49,8 @@ class Results:
         return _over_seeds(mean, self.values(variant, measure))
 
     def spread(self, variant: str, measure: str = "test_accuracy") -> Any:
-        """The sample standard deviation over seeds, as `mean`."""
-        return _over_seeds(stdev, self.values(variant, measure))
+        """The sample standard deviation over seeds, as `mean`; None where there is but one."""
+        return None if len(self.seeds) < 2 else _over_seeds(stdev, self.values(variant, measure))
 
     def curve(self, variant: str, column: str = "val_accuracy") -> list[float]:
         """The mean over seeds of a column of the training curve, by epoch."""

@@ -103,12 +103,12 @@ def train_missing(
     (folder / study.name).mkdir(parents=True, exist_ok=True)
     if jobs == 1:
         for name, seed in todo:
-            yield _record(study.name, name, seed, folder, device)
+            yield _record(study, name, seed, folder, device)
         return
     threads = max(1, torch.get_num_threads() // jobs)
     options = {"mp_context": get_context("spawn"), "initializer": torch.set_num_threads, "initargs": (threads,)}
     with ProcessPoolExecutor(jobs, **options) as pool:
-        runs = [pool.submit(_record, study.name, name, seed, folder, device) for name, seed in todo]
+        runs = [pool.submit(_record, study, name, seed, folder, device) for name, seed in todo]
         try:
             for run in as_completed(runs):
                 yield run.result()
@@ -117,10 +117,7 @@ def train_missing(
             raise
 
 
-# Takes the study's name: functions that build networks cannot be sent to another process, where they are local ones.
-def _record(study: str, name: str, seed: int, folder: Path, device: str | None) -> records.Record:
-    from d2lcnn.studies import find
-
-    _, record = train(find(study), name, seed, device, progress=False)
-    records.write(record, folder / study)
+def _record(study: Study, name: str, seed: int, folder: Path, device: str | None) -> records.Record:
+    _, record = train(study, name, seed, device, progress=False)
+    records.write(record, folder / study.name)
     return record
