@@ -148,8 +148,8 @@ class _Source:
             base, names = base.value, (base.attr, *names)
         if isinstance(base, ast.Name) and base.id in self.imports:
             self.used |= {(module, (*first, *names)) for module, first in self.imports[base.id]}
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            name = node.args[0] if node.args else None
+        if isinstance(base, ast.Call) and ast.unparse(base.func).endswith(("import_module", "__import__")):
+            name = base.args[0] if base.args else None
             if isinstance(name, ast.JoinedStr):
                 name = name.values[0]
             start = name.value if isinstance(name, ast.Constant) else ""
