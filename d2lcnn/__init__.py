@@ -52,6 +52,7 @@ _LAZY = {
         "show_layers",
         "show_pooling",
         "show_receptive_field",
+        "show_stack",
     ),
     "d2lcnn.saving": ("Classifier", "load", "save"),
 }

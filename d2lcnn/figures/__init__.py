@@ -8,6 +8,7 @@ from d2lcnn.figures.grids import (
     show_im2col,
     show_pooling,
     show_receptive_field,
+    show_stack,
 )
 from d2lcnn.figures.images import show_images
 from d2lcnn.figures.networks import show_layers
@@ -26,4 +27,5 @@ __all__ = [
     "show_layers",
     "show_pooling",
     "show_receptive_field",
+    "show_stack",
 ]
