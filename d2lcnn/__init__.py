@@ -43,6 +43,7 @@ _LAZY = {
         "draw_grid",
         "plot_history",
         "plot_records",
+        "show_1x1",
         "show_channels",
         "show_confusion",
         "show_correlation",

@@ -72,6 +72,10 @@ def numbers(tensor) -> list[str]:
             lambda: figures.show_channels(torch.stack([X, X + 1]), torch.stack([K, K + 1])),
             [torch.tensor([56.0, 72, 104, 120])],
         ),
+        (
+            lambda: figures.show_1x1(torch.stack([X, X + 9]), torch.tensor([[1.0, 0], [2, -1]])[..., None, None]),
+            [X, X + 9, X - 9],
+        ),
         (lambda: figures.show_im2col(X, K), [X, K, torch.tensor([0.0, 1, 3, 4])]),
     ],
 )
@@ -1052,6 +1056,8 @@ NET = d2lcnn.lenet()
         (TypeError, "each of kernels must be an int of at least 1; got 1.5", "show_receptive_field", ([1.5],), {}),
         (ValueError, "each of kernels must be an int of at least 1; got 0", "show_receptive_field", ([3, 0],), {}),
         (ValueError, "kernels must hold at least one; got none", "show_receptive_field", ([],), {}),
+        (ValueError, "K must have the shape", "show_1x1", (torch.rand(1, 3, 3), torch.rand(1, 1, 2, 2)), {}),
+        (ValueError, "at must be an index", "show_1x1", (torch.rand(1, 3, 3), torch.rand(1, 1, 1, 1)), {"at": (3, 0)}),
         (TypeError, "n must be an int of at least 1; got 1.5", "show_stack", ([(3,)], 1.5), {}),
         (ValueError, "layers must be a list of layers, first layer first; got int", "show_stack", (3, 7), {}),
         (ValueError, "the window does not fit: height 3 is larger", "show_stack", ([(3, 2), (3,)], 6), {}),

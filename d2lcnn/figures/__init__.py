@@ -3,6 +3,7 @@
 from d2lcnn.figures.graphs import show_graph
 from d2lcnn.figures.grids import (
     draw_grid,
+    show_1x1,
     show_channels,
     show_correlation,
     show_im2col,
@@ -18,6 +19,7 @@ __all__ = [
     "draw_grid",
     "plot_history",
     "plot_records",
+    "show_1x1",
     "show_channels",
     "show_confusion",
     "show_correlation",

@@ -15,7 +15,7 @@ from torch import Tensor
 from d2lcnn._words import described
 from d2lcnn.figures import given
 from d2lcnn.geometry import Size, _check_layers, grow_field, output_size, pair
-from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, pool2d
+from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, corr2d_multi_in_out_1x1, pool2d
 
 INPUT, KERNEL, OUTPUT = "#2b6cb0", "#d9730d", "#2f855a"
 INK, FAINT = "#1a202c", "#a0aec0"
@@ -150,6 +150,30 @@ def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None
     ax.text(right + 0.9, total_middle, "=", ha="center", va="center", fontsize=17)
     origin = (right + 1.8, total_middle - Y.shape[0] / 2)
     draw_grid(ax, Y, origin=origin, colour=OUTPUT, marked={at}, title="Y")
+    _finish(fig, ax)
+
+
+def show_1x1(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None:
+    """Show how one pixel's channels are mixed in corr2d_multi_in_out_1x1 at the pixel `at`.
+
+    X is (c_i, h, w), K (c_o, c_i, 1, 1).
+
+    Raises TypeError and ValueError for an `at` outside the picture, and as `corr2d_multi_in_out_1x1` does.
+    """
+    X, K = given.tensor("X", X), given.tensor("K", K)
+    Y = corr2d_multi_in_out_1x1(X, K)
+    at = _checked_at(at, Y[0])
+    fig, ax = plt.subplots(layout="none")
+    right = -0.6
+    for name, stack, colour in (("X", X, INPUT), ("Y", Y, OUTPUT)):
+        for c, values in enumerate(stack):
+            style = {"colour": colour, "marked": {at}, "title": f"{name}[{c}]"}
+            right, middle = draw_grid(ax, values, origin=(right + 0.6, 0), **style)
+        if name == "X":
+            ax.annotate("", (right + 2.4, middle), (right + 0.3, middle), arrowprops={"arrowstyle": "->", "color": INK})
+            label = f"weights\n{len(Y)} × {len(X)}"
+            ax.text(right + 1.35, middle - 0.2, label, ha="center", va="bottom", fontsize=8)
+            right += 2.1
     _finish(fig, ax)
 
 
