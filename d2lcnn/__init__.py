@@ -43,6 +43,7 @@ _LAZY = {
         "draw_grid",
         "plot_history",
         "plot_records",
+        "show_1x1",
         "show_channels",
         "show_confusion",
         "show_correlation",
@@ -52,6 +53,7 @@ _LAZY = {
         "show_layers",
         "show_pooling",
         "show_receptive_field",
+        "show_stack",
     ),
     "d2lcnn.saving": ("Classifier", "load", "save"),
 }

@@ -40,7 +40,7 @@ def same_padding(k: Size, dilation: Size = 1) -> Size:
 def grow_field(field: int, jump: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
     """One layer's step of the receptive field along one axis (chapter 2).
 
-    `field` is how many input elements one element sees, `jump` how many input elements lie between neighbours.
+    `field` is how many input elements one element sees, `jump` how many input elements neighbours are apart.
     Returns both after a layer with this kernel, stride and dilation.
     """
     return field + dilation * (kernel - 1) * jump, jump * stride

@@ -40,7 +40,7 @@ class Node:
     (vertical, horizontal) and, like `groups`, None but for two-dimensional convolutions and poolings. `receptive_field`
     is how many input pixels (vertically, horizontally) one output element depends on, padding counted in; "all" after a
     global average or a linear layer, which see the whole map before them; None where that is not known. `jump` is how
-    many input pixels lie between neighbouring output elements, None where they have no place in the image.
+    many input pixels neighbouring output elements are apart, None where they have no place in the image.
     """
 
     name: str

@@ -72,6 +72,10 @@ def numbers(tensor) -> list[str]:
             lambda: figures.show_channels(torch.stack([X, X + 1]), torch.stack([K, K + 1])),
             [torch.tensor([56.0, 72, 104, 120])],
         ),
+        (
+            lambda: figures.show_1x1(torch.stack([X, X + 9]), torch.tensor([[1.0, 0], [2, -1]])[..., None, None]),
+            [X, X + 9, X - 9],
+        ),
         (lambda: figures.show_im2col(X, K), [X, K, torch.tensor([0.0, 1, 3, 4])]),
     ],
 )
@@ -132,6 +136,35 @@ def test_receptive_fields_are_labelled(shown):
     figures.show_receptive_field([3, 5, 1])
     assert [text.split("\n")[-1] for text in texts(shown[0])] == ["3 × 3", "2 × 2", "1 × 1"]
     assert [text.split("\n")[-1] for text in texts(shown[1])] == ["7 × 7", "5 × 5", "1 × 1", "1 × 1"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("layers", "n", "rows"),
+    [
+        ([(3,)], 5, [5, 3]),
+        ([(3, 2), (3, 2)], 15, [15, 7, 3]),
+        ([(3, 1, 2), (3, 1, 2)], 13, [13, 9, 5]),
+        ([(2, 3), (2,)], 8, [8, 3, 2]),
+    ],
+)
+def test_a_stack_shades_what_autograd_sees(shown, layers, n, rows):
+    figures.show_stack(layers, n)
+    (ax,) = shown[0].axes
+    cells = [(p.get_x(), p.get_y(), p.get_facecolor()[3] > 0.5) for p in ax.patches if isinstance(p, Rectangle)]
+    heights = sorted({y for _, y, _ in cells})
+    assert [sum(y == height for _, y, _ in cells) for height in heights] == rows
+
+    Z = X = torch.zeros(1, 1, n, requires_grad=True)
+    for kernel, stride, dilation in ((*layer, 1, 1)[:3] for layer in layers):
+        Z = F.conv1d(Z, torch.ones(1, 1, kernel), stride=stride, dilation=dilation)
+    Z[0, 0, Z.shape[2] // 2].backward()
+    shaded = [round(x + 0.45) for x, y, dark in sorted(cells) if dark and y == heights[0]]
+    assert shaded == X.grad[0, 0].nonzero().flatten().tolist()
+    top = next(x + 0.45 for x, y, dark in cells if dark and y == heights[-1])
+    assert top == pytest.approx((shaded[0] + shaded[-1]) / 2)
+    assert f"field {d2lcnn.receptive_field(layers)}," in texts(shown[0])[0]
+    check_legible(shown[0])
 
 
 @pytest.mark.filterwarnings("error")
@@ -1023,6 +1056,11 @@ NET = d2lcnn.lenet()
         (TypeError, "each of kernels must be an int of at least 1; got 1.5", "show_receptive_field", ([1.5],), {}),
         (ValueError, "each of kernels must be an int of at least 1; got 0", "show_receptive_field", ([3, 0],), {}),
         (ValueError, "kernels must hold at least one; got none", "show_receptive_field", ([],), {}),
+        (ValueError, "K must have the shape", "show_1x1", (torch.rand(1, 3, 3), torch.rand(1, 1, 2, 2)), {}),
+        (ValueError, "at must be an index", "show_1x1", (torch.rand(1, 3, 3), torch.rand(1, 1, 1, 1)), {"at": (3, 0)}),
+        (TypeError, "n must be an int of at least 1; got 1.5", "show_stack", ([(3,)], 1.5), {}),
+        (ValueError, "layers must be a list of layers, first layer first; got int", "show_stack", (3, 7), {}),
+        (ValueError, "the window does not fit: height 3 is larger", "show_stack", ([(3, 2), (3,)], 6), {}),
         # Results.
         (ValueError, r"\(3, 3\) for 3 classes; got \(2, 2\)", "show_confusion", (torch.eye(2), list("abc")), {}),
         (ValueError, r"\(0, 0\) for 0 classes", "show_confusion", (torch.zeros(0, 0), []), {}),

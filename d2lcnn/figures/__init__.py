@@ -3,11 +3,13 @@
 from d2lcnn.figures.graphs import show_graph
 from d2lcnn.figures.grids import (
     draw_grid,
+    show_1x1,
     show_channels,
     show_correlation,
     show_im2col,
     show_pooling,
     show_receptive_field,
+    show_stack,
 )
 from d2lcnn.figures.images import show_images
 from d2lcnn.figures.networks import show_layers
@@ -17,6 +19,7 @@ __all__ = [
     "draw_grid",
     "plot_history",
     "plot_records",
+    "show_1x1",
     "show_channels",
     "show_confusion",
     "show_correlation",
@@ -26,4 +29,5 @@ __all__ = [
     "show_layers",
     "show_pooling",
     "show_receptive_field",
+    "show_stack",
 ]

@@ -1,5 +1,6 @@
 """Small tensors drawn as grids of numbers: windows that slide, channels that add up, fields that grow."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -13,8 +14,8 @@ from torch import Tensor
 
 from d2lcnn._words import described
 from d2lcnn.figures import given
-from d2lcnn.geometry import Size, pair
-from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, pool2d
+from d2lcnn.geometry import Size, _check_layers, grow_field, output_size, pair
+from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, corr2d_multi_in_out_1x1, pool2d
 
 INPUT, KERNEL, OUTPUT = "#2b6cb0", "#d9730d", "#2f855a"
 INK, FAINT = "#1a202c", "#a0aec0"
@@ -152,6 +153,30 @@ def show_channels(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None
     _finish(fig, ax)
 
 
+def show_1x1(X: Tensor, K: Tensor, *, at: tuple[int, int] = (0, 0)) -> None:
+    """Show how one pixel's channels are mixed in corr2d_multi_in_out_1x1 at the pixel `at`.
+
+    X is (c_i, h, w), K (c_o, c_i, 1, 1).
+
+    Raises TypeError and ValueError for an `at` outside the picture, and as `corr2d_multi_in_out_1x1` does.
+    """
+    X, K = given.tensor("X", X), given.tensor("K", K)
+    Y = corr2d_multi_in_out_1x1(X, K)
+    at = _checked_at(at, Y[0])
+    fig, ax = plt.subplots(layout="none")
+    right = -0.6
+    for name, stack, colour in (("X", X, INPUT), ("Y", Y, OUTPUT)):
+        for c, values in enumerate(stack):
+            style = {"colour": colour, "marked": {at}, "title": f"{name}[{c}]"}
+            right, middle = draw_grid(ax, values, origin=(right + 0.6, 0), **style)
+        if name == "X":
+            ax.annotate("", (right + 2.4, middle), (right + 0.3, middle), arrowprops={"arrowstyle": "->", "color": INK})
+            label = f"weights\n{len(Y)} × {len(X)}"
+            ax.text(right + 1.35, middle - 0.2, label, ha="center", va="bottom", fontsize=8)
+            right += 2.1
+    _finish(fig, ax)
+
+
 def show_im2col(X: Tensor, K: Tensor) -> None:
     """Show corr2d_im2col(X, K) as one product: X (h, w), K (k_h, k_w); every window of X becomes a column.
 
@@ -213,6 +238,49 @@ def show_receptive_field(kernels: list[int]) -> None:
     ax.set_aspect("equal")
     ax.axis("off")
     plt.show()
+
+
+def show_stack(layers: Sequence[tuple[int, ...]], n: int) -> None:
+    """Show from the side, on one axis of n elements, what the middle output of a stack of layers sees, and where.
+
+    Each layer is (kernel,), (kernel, stride) or (kernel, stride, dilation), first layer first, none with padding. An
+    element is drawn above the middle of its receptive field.
+
+    Raises TypeError and ValueError for another n, ValueError for other layers and where a window does not fit.
+    """
+    _check_layers(layers)
+    sizes, reach = [given.count("n", n)], [(1, 1)]
+    for kernel, stride, dilation in (_in_full(layer) for layer in layers):
+        sizes.append(output_size(sizes[-1], kernel, 0, stride, dilation))
+        reach.append(grow_field(*reach[-1], kernel, stride, dilation))
+    _, ax = plt.subplots(figsize=(7, 0.35 + 0.62 * len(sizes)), layout="none")
+    step = n / 11  # between rows: the figure is as wide as n elements and the labels
+    seen = {sizes[-1] // 2}
+    for depth in reversed(range(len(sizes))):
+        field, jump = reach[depth]
+        middles = [i * jump + (field - 1) / 2 for i in range(sizes[depth])]
+        for i, x in enumerate(middles):
+            shade = to_rgba(OUTPUT if depth else INPUT, 0.55 if i in seen else 0.12)
+            ax.add_patch(Rectangle((x - 0.45, depth * step - 0.45), 0.9, 0.9, fc=shade, ec=INK, lw=0.8, zorder=2))
+        label = f"after layer {depth}: field {field}, jump {jump}" if depth else "input"
+        ax.text(-1, depth * step, label, ha="right", va="center", fontsize=8)
+        if depth:
+            kernel, stride, dilation = _in_full(layers[depth - 1])
+            below, below_jump = reach[depth - 1]
+            read = {i: [i * stride + k * dilation for k in range(kernel)] for i in seen}
+            for i, elements in read.items():
+                for k in elements:
+                    ends = (middles[i], k * below_jump + (below - 1) / 2)
+                    ax.plot(ends, (depth * step, (depth - 1) * step), color=KERNEL, lw=0.9, zorder=1)
+            seen = {k for elements in read.values() for k in elements}
+    ax.set(xlim=(-n / 2.2, n), ylim=(-0.8, (len(sizes) - 1) * step + 0.8))
+    ax.axis("off")
+    plt.show()
+
+
+def _in_full(layer: tuple[int, ...]) -> tuple[int, int, int]:
+    """A layer's kernel, stride and dilation, 1 where it does not say."""
+    return (*layer, 1, 1)[:3]
 
 
 def _window(
