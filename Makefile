@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book site test test-fast execute lint bench record lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -35,6 +35,9 @@ setup: .venv/ready  ## create the locked environment in .venv (the other targets
 
 book: setup  ## build the HTML book into _build/html, warnings as errors
 	jupyter-book build . -W -n --keep-going
+
+site: setup book  ## what a repository publishes, into _build/site: make site ADDRESS=https://github.com/me/mine
+	python tools/publish.py $(ADDRESS)
 
 # Two files side by side, on a thread each, are done sooner than one after the other on two; and on a machine that has
 # something else to do, two threads wait for each other at every small tensor, up to ten times as long as they compute.
