@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book site test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book site colab-check test test-fast execute lint bench record lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -38,6 +38,9 @@ book: setup  ## build the HTML book into _build/html, warnings as errors
 
 site: setup book  ## what a repository publishes, into _build/site: make site ADDRESS=https://github.com/me/mine
 	python tools/publish.py $(ADDRESS)
+
+colab-check: site  ## run chapters as Colab does, 6 GB: make colab-check ARGS="--all"; ARGS="--lowest 1 2"; ARGS=--newest
+	python tools/colab_check.py $(ARGS)
 
 # Two files side by side, on a thread each, are done sooner than one after the other on two; and on a machine that has
 # something else to do, two threads wait for each other at every small tensor, up to ten times as long as they compute.

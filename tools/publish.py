@@ -96,14 +96,14 @@ def publish(address: Address, html: Path = ROOT / "_build" / "html", site: Path 
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("say where the book is published: make site ADDRESS=https://github.com/me/mine")
     try:
-        address = Address.parse(sys.argv[1])
+        address = Address.parse(sys.argv[1]) if sys.argv[1:] else placeholder()
     except ValueError as error:
         sys.exit(str(error))
     publish(address)
-    print(f"_build/site is ready for {address.site}")
+    print(f"_build/site is what belongs at {address.site}")
+    if address == placeholder():
+        print("which is the placeholder of _config.yml; for another: make site ADDRESS=https://github.com/me/mine")
 
 
 if __name__ == "__main__":
