@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book site colab-check test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -72,8 +72,21 @@ record: setup  ## train and record one network, or go on with it: make record NE
 	python -m d2lcnn train $(NET) --variant $(VARIANT) --seed $(SEED) --record --checkpoint $(RUN)
 	@rm -f $(RUN)
 
+dist: setup  ## build wheel and sdist into _build/dist, and try each in an empty environment
+	python tools/dist.py
+
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade
+
+# Copies, so that trying things changes nothing tracked; what the reader has already is left alone.
+MINE ?= my-chapters
+
+chapters: setup
+	@mkdir -p $(MINE)
+	@for file in book/*.ipynb book/*.md; do [ -e "$(MINE)/$${file##*/}" ] || cp "$$file" "$(MINE)"; done
+
+lab: chapters  ## open chapter 1 in JupyterLab, among copies of your own in my-chapters/
+	jupyter lab $(MINE)/01-convolution.ipynb
 
 serve: book  ## build the book and open it on http://localhost:8000
 	python -m http.server --directory _build/html --bind localhost 8000

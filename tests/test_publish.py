@@ -111,6 +111,6 @@ def test_the_set_up_says_in_one_sentence_what_to_do_where_it_cannot_install(pip,
     assert not result.success
     said = "".join(capfd.readouterr())
     assert said == (
-        f"UsageError: The book's package could not be installed from {SITE}/{WHEEL}: see that this machine reaches the "
+        f"UsageError: d2lcnn could not be installed from {SITE}/{WHEEL}: see that this machine reaches the "
         "internet and run this cell again, or open the chapter anew from the book's pages.\n"
     )

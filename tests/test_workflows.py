@@ -1,5 +1,6 @@
 """What GitHub runs: valid, pinned, with the least permissions, and what it pushes for Colab."""
 
+import json
 import os
 import re
 import subprocess
@@ -107,3 +108,19 @@ def test_the_version_is_told_the_same_everywhere():
     version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), flags=re.M)[1]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
     assert re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.M)[1] == version
+
+
+def test_a_reader_s_own_chapters_are_copied_once_and_not_tracked(tmp_path):
+    command = ["make", "--silent", "--old-file=setup", "chapters", f"MINE={tmp_path / 'mine'}"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    changed, lost = tmp_path / "mine" / "01-convolution.ipynb", tmp_path / "mine" / "glossary.md"
+    assert changed.read_bytes() == (ROOT / "book" / changed.name).read_bytes()
+    changed.write_text("mine")
+    lost.unlink()
+    subprocess.run(command, cwd=ROOT, check=True)
+    assert changed.read_text() == "mine" and lost.exists()
+    room = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    (opened,) = room["customizations"]["codespaces"]["openFiles"]
+    assert (ROOT / "book" / Path(opened).name).exists()
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", opened], cwd=ROOT, check=False)
+    assert ignored.returncode == 0

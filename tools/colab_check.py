@@ -120,7 +120,7 @@ def run(chapter: Path, interpreter: Path, address: str) -> tuple[nbformat.Notebo
         try:
             client.execute()
         except CellExecutionError as error:
-            return notebook, f"{error.ename}: {error.evalue}"
+            return notebook, f"cell [{client.code_cells_executed}] raises {error.ename}: {error.evalue}"
     return notebook, ""
 
 
@@ -156,7 +156,7 @@ def what_goes_wrong(chapter: Path, interpreter: Path, address: str) -> list[str]
     ran, error = run(chapter, interpreter, address)
     after = frozen(interpreter)
     if error:
-        return [f"it stops: {error}"]
+        return [error]
     wrong = []
     for stored, cell in zip(code(nbformat.read(chapter, as_version=4)), code(ran), strict=True):
         if compared(stored) != compared(cell):
@@ -195,7 +195,7 @@ def main() -> None:
         python = args.python or (lowest_python() if args.versions == "lowest" else "3.13")
         interpreter = args.kernel or environment(Path(folder) / "venv", args.versions, python)
         said = what_is_said_without_the_site(chapters[0], interpreter)
-        sentence = re.fullmatch(r"UsageError: The book's package could not be installed from \S+: [^.\n]+\.\n?", said)
+        sentence = re.fullmatch(r"UsageError: d2lcnn could not be installed from \S+: [^.\n]+\.\n?", said)
         wrong = {} if sentence else {"without the site": [f"the reader sees: {said}"]}
         for chapter in chapters:
             print(chapter.name, flush=True)
