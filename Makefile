@@ -55,10 +55,11 @@ test-fast: setup  ## the same without the notebooks that train
 execute: setup  ## re-run the notebooks whose code, or what they use, has changed
 	python tools/notebooks.py execute
 
-lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
+lint: setup  ## ruff (code and notebooks), codespell and mypy, as pre-commit runs them
 	ruff check .
 	ruff format --check .
 	codespell
+	mypy
 
 bench: setup  ## measure side by side with d2l and torch, several minutes: make bench ARGS="--only lenet"
 	python benchmarks/run.py --json $(CACHE)/benchmark.json $(ARGS)
