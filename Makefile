@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,6 +36,12 @@ setup: .venv/ready  ## create the locked environment in .venv (the other targets
 book: setup  ## build the HTML book into _build/html, warnings as errors
 	jupyter-book build . -W -n --keep-going
 
+site: setup book  ## what a repository publishes, into _build/site: make site ADDRESS=https://github.com/me/mine
+	python tools/publish.py $(ADDRESS)
+
+colab-check: site  ## run chapters as Colab does, 6 GB: make colab-check ARGS="--all"; ARGS="--lowest 1 2"; ARGS=--newest
+	python tools/colab_check.py $(ARGS)
+
 # Two files side by side, on a thread each, are done sooner than one after the other on two; and on a machine that has
 # something else to do, two threads wait for each other at every small tensor, up to ten times as long as they compute.
 PYTEST := OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -49,10 +55,11 @@ test-fast: setup  ## the same without the notebooks that train
 execute: setup  ## re-run the notebooks whose code, or what they use, has changed
 	python tools/notebooks.py execute
 
-lint: setup  ## ruff (code and notebooks) and codespell, as pre-commit runs them
+lint: setup  ## ruff (code and notebooks), codespell and mypy, as pre-commit runs them
 	ruff check .
 	ruff format --check .
 	codespell
+	mypy
 
 bench: setup  ## measure side by side with d2l and torch, several minutes: make bench ARGS="--only lenet"
 	python benchmarks/run.py --json $(CACHE)/benchmark.json $(ARGS)
@@ -66,8 +73,21 @@ record: setup  ## train and record one network, or go on with it: make record NE
 	python -m d2lcnn train $(NET) --variant $(VARIANT) --seed $(SEED) --record --checkpoint $(RUN)
 	@rm -f $(RUN)
 
+dist: setup  ## build wheel and sdist into _build/dist, and try each in an empty environment
+	python tools/dist.py
+
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade
+
+# Copies, so that trying things changes nothing tracked; what the reader has already is left alone.
+MINE ?= my-chapters
+
+chapters: setup
+	@mkdir -p $(MINE)
+	@for file in book/*.ipynb book/*.md; do [ -e "$(MINE)/$${file##*/}" ] || cp "$$file" "$(MINE)"; done
+
+lab: chapters  ## open chapter 1 in JupyterLab, among copies of your own in my-chapters/
+	jupyter lab $(MINE)/01-convolution.ipynb
 
 serve: book  ## build the book and open it on http://localhost:8000
 	python -m http.server --directory _build/html --bind localhost 8000

@@ -78,7 +78,15 @@ def main(arguments: list[str] | None = None) -> int:
 # For a terminal that knows no more than ASCII.
 _IN_ASCII = "d2lcnn"
 _SPELLED = {"±": "+-", "×": "x", "÷": "/", "≥": ">=", "–": "-", "…": "..."}
-codecs.register_error(_IN_ASCII, lambda e: ("".join(_SPELLED.get(c, "?") for c in e.object[e.start : e.end]), e.end))
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_SPELLED.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_IN_ASCII, _spell)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -246,7 +254,10 @@ def _parser() -> argparse.ArgumentParser:
         **_epilog(""),
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    variants = {"choices": ("mini", "full"), "help": "the small network for 28 pixels or the full one (%(default)s)"}
+    variants: dict[str, Any] = {
+        "choices": ("mini", "full"),
+        "help": "the small network for 28 pixels or the full one (%(default)s)",
+    }
 
     train = _command(commands, "train", _train, "train a network on Fashion-MNIST and test it")
     train.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")
@@ -254,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=_whole(1), metavar="N", help="passes over the training data (the recipe's)")
     train.add_argument("--seed", type=_whole(0), default=0, metavar="S", help="of weights, order and dropout (0)")
     train.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (the fastest there is)")
-    record = {"nargs": "?", "const": records.FOLDER, "type": Path, "metavar": "DIR"}
+    record: dict[str, Any] = {"nargs": "?", "const": records.FOLDER, "type": Path, "metavar": "DIR"}
     train.add_argument("--record", **record, help="write a record, to DIR or the package's records")
     train.add_argument("--checkpoint", type=Path, metavar="PATH", help="save after every epoch; go on from there")
     train.add_argument("--save", type=Path, metavar="PATH", help="keep the trained network in a safetensors file")
@@ -291,8 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--markdown", action="store_true", help="print a Markdown table")
 
     data = commands.add_parser("data", help="the data set's files", **_epilog("data verify"))
-    data = data.add_subparsers(metavar="COMMAND", required=True)
-    verify = _command(data, "verify", _verify, "check that the files of Fashion-MNIST are the right ones")
+    actions = data.add_subparsers(metavar="COMMAND", required=True)
+    verify = _command(actions, "verify", _verify, "check that the files of Fashion-MNIST are the right ones")
     verify.add_argument("--root", metavar="DIR", help="folder of the four files (the package's own)")
     return parser
 

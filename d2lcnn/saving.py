@@ -72,7 +72,7 @@ class Classifier:
         tensors = {
             name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()
         }
-        content = {"version": VERSION, "network": _network(self.net), "classes": list(self.classes)}
+        content: dict[str, Any] = {"version": VERSION, "network": _network(self.net), "classes": list(self.classes)}
         content |= {"preparation": asdict(self.preparation), "sha256": _digest(tensors)}
         # One entry: the library writes several in any order, and the same net is to make the same file.
         data = safetensors.save(tensors, {FORMAT: json.dumps(content)})
@@ -141,7 +141,7 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

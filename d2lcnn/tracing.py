@@ -83,8 +83,8 @@ class Trace:
 
         None where those of any node are not known; the table then shows "1,234 + ?", the sum of the others and "?".
         """
-        macs = [node.macs for node in self.nodes]
-        return None if None in macs else sum(macs)
+        known = [node.macs for node in self.nodes if node.macs is not None]
+        return sum(known) if len(known) == len(self.nodes) else None
 
     def to_markdown(self) -> str:
         """The table in Markdown."""

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import publish
 import pytest
 import yaml
 from conftest import ROOT
@@ -221,7 +223,7 @@ def test_every_page_leads_to_every_other(page, address):
 def test_a_chapter_can_be_launched_on_colab(page):
     launched = [link for link in hrefs(page.tab) if link.startswith("https://colab.research.google.com/github/")]
     assert [link.split("/blob/")[1] for link in launched] == (
-        [f"main/{page.name}.ipynb"] if page.name in CHAPTERS else []
+        [f"colab/{page.name}.ipynb"] if page.name in CHAPTERS else []
     )
 
 
@@ -237,3 +239,54 @@ def test_the_package_reference_lists_what_the_package_offers(html):
     found = (name.removeprefix("module-") for name in ids(html / "book" / "api.html"))
     documented = {name.rsplit(".", 1)[-1] for name in found if name.startswith("d2lcnn.")}
     assert set(d2lcnn.__all__) - documented == set()
+
+
+# Another repository than the one of _config.yml, as each fork is.
+FORK = publish.Address("Some-One", "their-book")
+
+
+@pytest.fixture(scope="session")
+def site(html) -> Path:
+    before = state_of_the_clone()
+    publish.publish(FORK)
+    assert state_of_the_clone() == before
+    return ROOT / "_build" / "site"
+
+
+def state_of_the_clone() -> str:
+    commands = (["git", "status", "--porcelain"], ["git", "diff", "HEAD", "--binary"])
+    return "".join(subprocess.check_output(command, cwd=ROOT, text=True) for command in commands)
+
+
+def test_what_a_fork_publishes_leads_to_the_fork_alone(site):
+    placeholder, pages = publish.placeholder(), "https://some-one.github.io/their-book"
+    texts = {
+        str(path.relative_to(site)): path.read_text(encoding="utf-8")
+        for path in site.rglob("*")
+        if path.is_file() and b"\0" not in path.read_bytes()[:1024]
+    }
+    spellings = (re.escape(f"{placeholder.owner}/{placeholder.repository}"), re.escape(placeholder.site))
+    spelled = re.compile("|".join(spellings), flags=re.IGNORECASE)
+    assert [name for name, text in texts.items() if spelled.search(text)] == []
+    (wheel,) = site.glob("*.whl")
+    for chapter in CHAPTERS:
+        page, notebook = texts[f"{chapter}.html"], nbformat.read(site / "_sources" / f"{chapter}.ipynb", as_version=4)
+        assert f"https://colab.research.google.com/github/Some-One/their-book/blob/colab/{chapter}.ipynb" in page
+        assert page.count(f"{pages}/{wheel.name}") == 1
+        (set_up,) = (cell.source for cell in notebook.cells if "setup" in cell.metadata.get("tags", []))
+        assert f'package = "{pages}/{wheel.name}"' in set_up
+        prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        links = re.findall(r"\]\(([^)#]+)", prose)
+        inside = [link.removeprefix(f"{pages}/") for link in links if link.startswith(pages)]
+        assert inside and all((site / link).is_file() for link in inside)
+        assert all(link.startswith("https://") for link in links)
+
+
+def test_the_published_wheel_is_the_tested_package(site):
+    (wheel,) = site.glob("*.whl")
+    assert wheel.stat().st_size <= 35e6
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name) for name in archive.namelist() if name.startswith("d2lcnn/")}
+    tracked = subprocess.check_output(["git", "ls-files", "d2lcnn"], cwd=ROOT, text=True).split()
+    assert held.keys() >= set(tracked)
+    assert all(content == (ROOT / name).read_bytes() for name, content in held.items())

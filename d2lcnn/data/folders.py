@@ -15,7 +15,7 @@ from d2lcnn.data import pictures
 from d2lcnn.data.arguments import check_classes, listed
 
 # Those of torchvision's ImageFolder, and others, read by Pillow or not, which would else be missing in silence.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 SUFFIXES += (".jfif", ".gif", ".avif", ".heic", ".heif")
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
@@ -62,7 +62,8 @@ def read(paths: Sequence[Path], size: int, channels: int, *, skip_damaged: bool)
     from tqdm import tqdm
 
     images = torch.from_numpy(np.empty((len(paths), channels, size, size), np.uint8))
-    kept, damaged = [], []
+    kept: list[int] = []
+    damaged: list[str] = []
     for number, path in enumerate(tqdm(paths, unit="picture", leave=False, mininterval=0.5, delay=1)):
         try:
             images[len(kept)] = pictures.read(path, (size, size), channels)

@@ -53,7 +53,7 @@ class Augment:
             value = getattr(self, name)
             if not isinstance(value, Real):
                 raise TypeError(f"{name} must be a number between 0 and 1, got {described(value)}")
-            if not 0 <= value <= 1:
+            if not 0 <= float(value) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, got {described(value)}")
 
     def __call__(self, X: Tensor, index: Tensor, *, seed: int, epoch: int) -> Tensor:
@@ -192,9 +192,10 @@ class ImageData:
 
     def preparation(self, size: int | None = None) -> Preparation:
         """What makes other pictures such batches as those of this data of `size`."""
-        stored = tuple(self.images.shape[2:])
-        size = stored if size is None else (check_int("size", size, 1),) * 2
-        return Preparation(size, self.images.shape[1], self.mean, self.std, stored)
+        height, width = self.images.shape[2:]
+        side = None if size is None else check_int("size", size, 1)
+        wanted = (height, width) if side is None else (side, side)
+        return Preparation(wanted, self.images.shape[1], self.mean, self.std, (height, width))
 
     def prepare(self, pictures: Any, size: int | None = None, *, invert: bool = False) -> Tensor:
         """The batch X, (N, C, H, W) float32, of other pictures: see `Preparation`, which makes it."""

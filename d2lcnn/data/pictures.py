@@ -37,7 +37,7 @@ class Preparation:
 
     def __post_init__(self) -> None:
         stored = self.size if self.stored is None else self.stored
-        fields = {"size": _check_size("size", self.size), "stored": _check_size("stored", stored)}
+        fields: dict[str, Any] = {"size": _check_size("size", self.size), "stored": _check_size("stored", stored)}
         fields["channels"] = check_channels(self.channels)
         for name in ("mean", "std"):
             fields[name] = check_statistics(name, getattr(self, name), fields["channels"])
@@ -57,7 +57,7 @@ class Preparation:
             pictures = list(pictures) if many else [pictures]
         if not pictures:
             raise ValueError("pictures must hold at least one, got none")
-        X = torch.stack([_pixels(picture, self.stored, self.channels) for picture in pictures])
+        X = torch.stack([_pixels(picture, self.stored or self.size, self.channels) for picture in pictures])
         return self.on("cpu")(255 - X if invert else X)
 
     def on(self, device: torch.device | str) -> Callable[[Tensor], Tensor]:
@@ -71,7 +71,7 @@ class Preparation:
             X = X.float().mul_(scale).add_(offset)
             # Interpolation weights add up to 1, so normalising first gives the same, on far fewer pixels.
             if self.size != self.stored:
-                shrinks = any(new < old for new, old in zip(self.size, self.stored))
+                shrinks = any(new < old for new, old in zip(self.size, self.stored or self.size))
                 X = F.interpolate(X, size=self.size, mode="bilinear", antialias=shrinks)
             return X
 
@@ -116,7 +116,8 @@ def name_of(path: str | os.PathLike) -> str:
 def _check_size(name: str, value: Any) -> tuple[int, int]:
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise TypeError(f"{name} must be a pair (height, width) in pixels, got {described(value)}")
-    return tuple(check_int(f"each of {name}", side, 1) for side in value)
+    height, width = (check_int(f"each of {name}", side, 1) for side in value)
+    return height, width
 
 
 def _pixels(picture: Any, size: tuple[int, int], channels: int) -> Tensor:

@@ -45,7 +45,7 @@ def draw_splits(labels: Tensor, classes: Sequence[str], validation: Any, test: A
 
 def _part(name: str, value: Any, length: int) -> float | Tensor:
     if isinstance(value, Real):
-        if isinstance(value, bool) or not 0 <= value < 1:
+        if isinstance(value, bool) or not 0 <= float(value) < 1:
             raise ValueError(f"{name} must be a fraction in [0, 1) or the numbers of images, got {described(value)}")
         return float(value)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__len__"):

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 from matplotlib.colors import to_rgba
@@ -51,7 +51,7 @@ def show_graph(net: nn.Module, shape: tuple[int, ...]) -> None:
     rows = _rows(nodes)
     _check_crossings(rows, *_columns(nodes))
     fig, ax = plt.subplots(layout="none")
-    style = {"ha": "center", "va": "center", "fontsize": FONT, "color": INK, "linespacing": 1.3}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": FONT, "color": INK, "linespacing": 1.3}
     texts = {name: ax.text(0, 0, _label(node, activations[name], nodes), **style) for name, node in nodes.items()}
     extents = {name: text.get_window_extent() for name, text in texts.items()}
     # The axes' unit is the inch, so that what is measured can be placed.
@@ -76,7 +76,7 @@ def show_graph(net: nn.Module, shape: tuple[int, ...]) -> None:
                 left, right = (page + end(column.ends[name]) * column.page for end in (min, max))
                 left, right = left - column.box / 2, right + column.box / 2
                 colour = _colour(nodes[name])
-                look = {"fc": to_rgba(colour, 0.2), "ec": colour, "lw": 1, "ls": "--" if again else "-"}
+                look: dict[str, Any] = {"fc": to_rgba(colour, 0.2), "ec": colour, "lw": 1, "ls": "--" if again else "-"}
                 ax.add_patch(Rectangle((left, y), right - left, high[row], **look))
                 labels.append(ax.text(0, 0, texts[name].get_text(), **style) if again else texts[name])
                 labels[-1].set_position(((left + right) / 2, y + high[row] / 2))

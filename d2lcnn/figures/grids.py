@@ -1,6 +1,6 @@
 """Small tensors drawn as grids of numbers: windows that slide, channels that add up, fields that grow."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from numbers import Real
 from typing import Any
 
@@ -20,7 +20,7 @@ from d2lcnn.ops import _check_channels, corr2d, corr2d_im2col, corr2d_multi_in_o
 INPUT, KERNEL, OUTPUT = "#2b6cb0", "#d9730d", "#2f855a"
 INK, FAINT = "#1a202c", "#a0aec0"
 SLANT, WIDTH = 0.32, 0.8  # of the squares of a receptive field, seen from the side
-Cells = set[tuple[int, int]]
+Cells = Set[tuple[int, int]]
 
 
 def draw_grid(
@@ -52,7 +52,7 @@ def draw_grid(
         for c in range(w):
             padded = (r, c) in dashed
             strength = 0.55 if (r, c) in marked else 0.0 if padded else 0.12
-            style = {"facecolor": to_rgba(colour, strength), "edgecolor": FAINT if padded else INK}
+            style: dict[str, Any] = {"facecolor": to_rgba(colour, strength), "edgecolor": FAINT if padded else INK}
             cell = Rectangle(
                 (x0 + c, y0 + r), 1, 1, lw=0.8, ls="--" if padded else "-", zorder=1 if padded else 2, **style
             )
@@ -312,7 +312,7 @@ def _cells(values: Tensor) -> Cells:
     return {(r, c) for r in range(values.shape[0]) for c in range(values.shape[1])}
 
 
-def _number(value: float) -> str:
+def _number(value: float | Tensor) -> str:
     value = float(value) + 0.0  # turns -0.0 into 0.0
     if value == float("-inf"):
         return "−∞"

@@ -133,7 +133,7 @@ def _shade(picture: Tensor, signed: bool) -> tuple[np.ndarray, dict[str, Any]]:
     if picture.dim() == 3:
         return _colours(values, _range(picture.dtype, low, high), finite.all(2)), {}
     limit = max(-low, high)
-    scale = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed and low < 0 else {}
+    scale: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if signed and low < 0 else {}
     if not finite.all():
         cmap = plt.get_cmap(scale.get("cmap")).with_extremes(bad=MARK)
         scale = {"vmin": low, "vmax": high} | scale | {"cmap": cmap}

@@ -230,7 +230,7 @@ def _colour(stage: _Stage) -> str:
 
 def _parts(module: nn.Module, depth: int, path: str = "") -> dict[nn.Module, str]:
     """The modules `depth` levels below, or those above that hold no others, with their paths."""
-    parts = {}
+    parts: dict[nn.Module, str] = {}
     for name, child in module.named_children():
         # A list of modules never runs itself.
         below = depth if isinstance(child, (nn.ModuleList, nn.ModuleDict)) else depth - 1

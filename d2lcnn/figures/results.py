@@ -103,7 +103,7 @@ def _epochs(record: dict[str, Any]) -> list[int]:
     return [row["epoch"] for row in record["curve"]]
 
 
-def _run(record: dict[str, Any]) -> str:
+def _run(record: Mapping[str, Any]) -> str:
     return f"{record['network']} {record['variant']}"
 
 

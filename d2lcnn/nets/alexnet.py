@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -79,7 +81,7 @@ def alexnet_mini(num_classes: int = 10, in_channels: int = 1, input_size: int = 
     return he_init(AlexNet(num_classes, in_channels, input_size, (5, 1, 2), widths, fc_hidden_units=256, dropout=0.2))
 
 
-def _full(**options: int) -> AlexNet:
+def _full(**options: Any) -> AlexNet:
     return he_init(AlexNet(**options))
 
 

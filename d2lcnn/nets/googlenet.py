@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -148,7 +149,7 @@ def googlenet_mini(num_classes: int = 10, in_channels: int = 1) -> nn.Sequential
     return he_init(googlenet(num_classes, in_channels, (5, 1, 2), pools, width=1 / 4, inceptions=MINI_INCEPTIONS))
 
 
-def _full(**options: int) -> nn.Sequential:
+def _full(**options: Any) -> nn.Sequential:
     return he_init(googlenet(**options))
 
 

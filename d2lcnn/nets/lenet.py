@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from d2lcnn.layers import FlattenLayer, Reshape
@@ -49,7 +51,7 @@ def _check_lenet(num_classes: int, in_channels: int, input_size: int) -> None:
         raise ValueError(f"input_size must be at least 12, or the second pooling returns nothing; got {input_size}")
 
 
-def _full(**options: int) -> nn.Sequential:
+def _full(**options: Any) -> nn.Sequential:
     return glorot_init(lenet(**options))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from d2lcnn.layers import FlattenLayer, GlobalAvgPool2d
@@ -70,7 +72,7 @@ def nin_mini(num_classes: int = 10, in_channels: int = 1, final_relu: bool = Fal
     return he_init(nin(num_classes, in_channels, (3, 1, 1), (16, 48, 96), dropout=0.0, final_relu=final_relu))
 
 
-def _full(**options: int) -> nn.Sequential:
+def _full(**options: Any) -> nn.Sequential:
     # Without the ReLU on the logits: with it, a class whose logits die early is never learned.
     return he_init(nin(final_relu=False, **options))
 

@@ -67,9 +67,9 @@ def check_arguments(
     if (lr is None) == (optimizer is None):
         got = f"lr={described(lr)} and optimizer={described(optimizer)}"
         raise ValueError(f"give either lr or an optimizer, which has its own, got {got}")
-    if lr is not None and not (isinstance(lr, Real) and 0 < lr < math.inf):
+    if lr is not None and not (isinstance(lr, Real) and 0 < float(lr) < math.inf):
         raise ValueError(f"lr must be a number above 0, got {described(lr)}")
-    if not isinstance(weight_decay, Real) or not 0 <= weight_decay < math.inf:
+    if not isinstance(weight_decay, Real) or not 0 <= float(weight_decay) < math.inf:
         raise ValueError(f"weight_decay must be a number of at least 0, got {described(weight_decay)}")
     if not isinstance(seed, Integral):
         raise TypeError(f"seed must be a whole number, got {described(seed)}")

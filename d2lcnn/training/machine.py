@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -85,7 +86,7 @@ def _fastest_precision(device: torch.device) -> str:
         return "bf16"
     if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
         return "fp16"
-    cpu = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+    cpu: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
     return "bf16" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") else "fp32"
 
 
