@@ -14,5 +14,8 @@ def described(value: Any) -> str:
         return f"the function {value.__name__}" if hasattr(value, "__name__") else f"a {type(value).__name__}"
     if type(value).__repr__ is object.__repr__:  # its address would say nothing
         return f"a {type(value).__name__}"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # the error to be told is another
+        return f"a {type(value).__name__}"
     return text if len(text) < 80 else f"{type(value).__name__} {text[:50]}..."

@@ -182,7 +182,7 @@ def _followed(net: nn.Module, shape: tuple[int, ...]) -> tuple[list[Node], Node 
     floats = (p.dtype for p in net.parameters() if p.is_floating_point())
     X = torch.empty(shape, device="meta", dtype=next(floats, torch.float32))
     output = recorder.run(net, X)
-    return recorder.nodes, next((recorder.maker(tensor) for tensor in _tensors(output)), None)
+    return recorder.nodes, next((recorder.maker(tensor) for tensor in tensors_in(output)), None)
 
 
 def _changes_examples(net: nn.Module, shape: tuple[int, ...], output: Node | None) -> bool:
@@ -270,7 +270,7 @@ class _Guard(TorchDispatchMode):
         return False
 
     def __torch_dispatch__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if any(tensor.is_meta for tensor in _tensors((args, kwargs))):
+        if any(tensor.is_meta for tensor in tensors_in((args, kwargs))):
             self._recorder.notice()
         return func(*args, **(kwargs or {}))
 
@@ -343,9 +343,9 @@ class _Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._in_call:
             return func(*args, **kwargs)
-        if not any(tensor.is_meta or id(tensor) in self._made for tensor in _tensors((args, kwargs))):
+        if not any(tensor.is_meta or id(tensor) in self._made for tensor in tensors_in((args, kwargs))):
             value = func(*args, **kwargs)
-            self._made |= {id(tensor): _Made(tensor) for tensor in _tensors(value) if tensor.is_meta}
+            self._made |= {id(tensor): _Made(tensor) for tensor in tensors_in(value) if tensor.is_meta}
             return value
         kind, (caller, _) = _kind(func), self._callers[-1]
         return self._call(f"{caller}.{kind}" if caller else kind, kind, func, func, None, args, kwargs)
@@ -354,7 +354,7 @@ class _Recorder(TorchFunctionMode):
         self, path: str, kind: str, run: Callable, target: Any, layer: type | None, args: tuple, kwargs: dict[str, Any]
     ) -> Any:
         """Run a layer or a function, or make the tensor that it would give, and record it."""
-        given = _tensors((args, kwargs))
+        given = tensors_in((args, kwargs))
         self._in_call = True
         try:
             if getattr(target, "__name__", None) in _READERS:
@@ -369,7 +369,7 @@ class _Recorder(TorchFunctionMode):
             if changed is not None and value is not None:
                 value = changed
             # Several tensors, such as an LSTM's, are one node with the shape of the first.
-            outputs = _tensors(value if changed is None else changed)
+            outputs = tensors_in(value if changed is None else changed)
             if outputs:
                 sources = [self._made[id(tensor)] for tensor in given if id(tensor) in self._made]
                 used = given if layer is None else target.parameters()
@@ -442,12 +442,12 @@ class _Recorder(TorchFunctionMode):
         return sum(p.numel() for p in new)
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """All tensors in nested tuples, lists and dicts."""
     if isinstance(value, dict):
         value = tuple(value.values())
     if isinstance(value, (tuple, list)):
-        return [tensor for item in value for tensor in _tensors(item)]
+        return [tensor for item in value for tensor in tensors_in(item)]
     return [value] if isinstance(value, Tensor) else []
 
 
@@ -458,7 +458,7 @@ def _meta_copy(net: nn.Module) -> tuple[nn.Module, list[Tensor]]:
             raise ValueError(_cut(f"net has lazy layers ({name} has no shape yet): run one batch through it first"))
     # deepcopy looks here before it copies an object, so the weights themselves are never duplicated.
     copies: dict[int, Any] = {}
-    for tensor in _tensors([vars(module) for module in net.modules()]):
+    for tensor in tensors_in([vars(module) for module in net.modules()]):
         empty = torch.empty_like(tensor, device="meta")
         copies[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
     tensors = list(copies.values())
@@ -619,7 +619,7 @@ class _Call:
     @property
     def inputs(self) -> list[Tensor]:
         """All tensors that go in."""
-        return _tensors((self.args, self.kwargs))
+        return tensors_in((self.args, self.kwargs))
 
     @property
     def pointwise(self) -> bool:

@@ -8,6 +8,7 @@ import tomllib
 
 import lock
 import pytest
+import torch
 from conftest import ROOT
 
 PACKAGE = ROOT / "d2lcnn"
@@ -118,3 +119,16 @@ def test_the_address_of_the_repository_stands_in_one_place():
     spelling = "OWNER" + "/"
     texts = {name: (ROOT / name).read_text(errors="ignore") for name in files if not name.endswith(".gz")}
     assert [name for name, text in texts.items() if spelling in text] == ["_config.yml"]
+
+
+class _Unspeakable:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def test_what_came_is_told_of_any_value():
+    from d2lcnn._words import described
+
+    for value in (_Unspeakable(), [_Unspeakable()], object(), len, int, "x" * 200, torch.zeros(2, 3), None):
+        assert 0 < len(described(value)) < 80
+    assert described(_Unspeakable()) == "a _Unspeakable"

@@ -15,6 +15,7 @@ from d2lcnn._modes import tried_out
 from d2lcnn._words import described
 from d2lcnn.figures.given import check_net, count, tensor
 from d2lcnn.figures.grids import FAINT, INK, INPUT, KERNEL, OUTPUT
+from d2lcnn.tracing import tensors_in
 
 VECTOR = "#8b5fbf"
 FONT = 8.5
@@ -167,10 +168,10 @@ class _Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        ways = [self._ways[x] for x in _tensors((args, kwargs)) if x in self._ways]
+        ways = [self._ways[x] for x in tensors_in((args, kwargs)) if x in self._ways]
         if ways and not self.inside:
             name, call = getattr(func, "__name__", "function").strip("_"), next(self._calls)
-            for value in _tensors(output):
+            for value in tensors_in(output):
                 self._ways[value] = _further(ways, name, tuple(value.shape), call)
         return output
 
@@ -209,15 +210,6 @@ def _further(ways: list[_Way], name: str, shape: tuple[int, ...], call: int) -> 
         return way
     flat = name in ("view", "reshape") and len(before) == 4 and shape == (before[0], math.prod(before[1:]))
     return (*way, _Stage("flatten" if flat else name, shape, False, call))
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """All tensors in nested tuples, lists and dicts."""
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, (tuple, list)):
-        return [tensor for item in value for tensor in _tensors(item)]
-    return [value] if isinstance(value, Tensor) else []
 
 
 def _colour(stage: _Stage) -> str:
