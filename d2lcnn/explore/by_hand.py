@@ -1,0 +1,35 @@
+"""Figures to chapters 1 to 4: operations on a few numbers, a photograph, a garment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from d2lcnn.data import FashionMNIST
+from d2lcnn.explore.page import Figure, grid, packed, pictures
+
+_BAND = [[1.0, 1, 0, 0, 0, 0, 1, 1]] * 6
+
+
+def garments() -> Tensor:
+    """A test picture of each class, uint8 (10, 1, 28, 28)."""
+    images, labels = FashionMNIST().split("test")
+    return images[[int((labels == c).nonzero()[1]) for c in range(10)]]
+
+
+def convolution(X: Any = None, K: Any = None, picture: Tensor | None = None) -> Figure:
+    """Slide a kernel over an input, change every number, and see each sum written out (chapter 1).
+
+    X (h, w) and K (k_h, k_w) hold up to 12 and 5 numbers along an axis; by default a picture of a band, and the kernel
+    [1, -1]. `picture`, 28 by 28, is the garment to choose in place of X. Raises TypeError and ValueError for others,
+    and for a K larger than X.
+    """
+    X, K = grid("X", _BAND if X is None else X), grid("K", [[1.0, -1.0]] if K is None else K, most=5)
+    if len(K) > len(X) or len(K[0]) > len(X[0]):
+        raise ValueError(f"K must fit on X, {len(X)} by {len(X[0])}; got {len(K)} by {len(K[0])}")
+    picture = garments()[2:3] if picture is None else pictures("picture", picture, 1)[:1]
+    if picture.shape[2:] != (28, 28):
+        raise ValueError(f"picture must be 28 by 28; got shape {tuple(picture.shape)}")
+    data = {"X": X, "K": K, "garment": packed(picture), "side": 28}
+    return Figure("convolution", "slide a kernel over an input", data)

@@ -1,0 +1,547 @@
+"""The figures that move, in a real browser: their numbers are the package's, by mouse, by touch and by keyboard."""
+
+import html
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from axe_playwright_python.sync_playwright import Axe
+from conftest import ROOT
+from test_pages import browser  # noqa: F401, a fixture
+from torch import nn
+
+import d2lcnn
+from d2lcnn import explore
+from d2lcnn.explore import export
+from d2lcnn.explore.page import FOLDER
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+DESKTOP, PHONE = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
+
+
+class Opened(NamedTuple):
+    """A page with figures, and whatever goes wrong in it."""
+
+    tab: object
+    trouble: list[str]
+
+    def figure(self, n: int = 0):
+        return self.tab.locator(".d2lcnn-explore").nth(n)
+
+
+@pytest.fixture
+def opened(browser, tmp_path) -> Iterator[Callable[..., Opened]]:  # noqa: F811
+    """Opens figures from a file: `opened(figure, ..., phone=False, dark=False, sandbox=False, still=False)`."""
+    contexts = []
+
+    def opened(*figures, phone=False, dark=False, sandbox=False, still=False) -> Opened:
+        scheme, motion = "dark" if dark else "light", "reduce" if still else "no-preference"
+        options = {"has_touch": True, "is_mobile": True, "viewport": PHONE} if phone else {"viewport": DESKTOP}
+        context = browser.new_context(color_scheme=scheme, reduced_motion=motion, **options)
+        contexts.append(context)
+        tab, trouble = context.new_page(), []
+        tab.on("console", lambda message: trouble.append(message.text) if message.type != "log" else None)
+        tab.on("pageerror", lambda error: trouble.append(str(error)))
+        tab.on("request", lambda r: trouble.append(r.url) if not r.url.startswith(("file:", "about:")) else None)
+        path = tmp_path / f"page-{len(contexts)}.html"
+        figures[0].save(path)
+        page = path.read_text(encoding="utf-8")
+        body = "\n".join(figure._repr_html_() for figure in figures)
+        if sandbox:  # as Colab and others show an output
+            body = f'<iframe sandbox="allow-scripts" width="900" height="900" srcdoc="{html.escape(body)}"></iframe>'
+        path.write_text(page.replace(figures[0]._repr_html_(), body), encoding="utf-8")
+        tab.goto(path.as_uri())
+        return Opened(tab, trouble)
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+# ---- The operations, against torch --------------------------------------------------------------------------------
+
+RUNTIME = (FOLDER / "runtime.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def runtime(browser) -> Iterator[Callable]:  # noqa: F811
+    """Evaluates an expression of the runtime's, with X, K, ... from lists of {shape, data}."""
+    tab = browser.new_page()
+    tab.goto("about:blank")
+
+    def runtime(expression: str, options: dict | None = None, **tensors) -> torch.Tensor:
+        given = {
+            name: [packed(t) for t in value] if isinstance(value, list) else packed(value)
+            for name, value in tensors.items()
+        }
+        code = (
+            f"({{given, options}}) => {{ {RUNTIME}\n"
+            "const read = (v) => v === null ? null : Array.isArray(v) ? v.map(read) : tensor(v.shape, v.data);"
+            f"const {{{', '.join(given) or 'none'}}} = Object.fromEntries("
+            "Object.entries(given).map(([name, v]) => [name, read(v)]));"
+            f"const Y = {expression}; return {{shape: Y.shape, data: [...Y.data]}}; }}"
+        )
+        found = tab.evaluate(code, {"given": given, "options": options or {}})
+        return torch.tensor(found["data"]).reshape(found["shape"])
+
+    yield runtime
+    tab.close()
+
+
+def packed(values: torch.Tensor | None) -> dict | None:
+    return None if values is None else {"shape": list(values.shape), "data": values.flatten().tolist()}
+
+
+def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected.to(found.dtype), atol=1e-4, rtol=1e-4)
+
+
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_corr2d_is_the_package_s(runtime, seed):
+    rng, _ = random.Random(seed), torch.manual_seed(seed)
+    k, d, s, p = ((rng.randint(*ends), rng.randint(*ends)) for ends in ((1, 4), (1, 3), (1, 3), (0, 3)))
+    X, K = torch.randn(rng.randint(10, 14), rng.randint(10, 14)), torch.randn(k)
+    options = {"padding": p, "stride": s, "dilation": d}
+    close(runtime("corr2d(X, K, options)", options, X=X, K=K), d2lcnn.corr2d(X, K, **options))
+    close(runtime("corr2d(X, flipped(K), options)", options, X=X, K=K), d2lcnn.convolve2d(X, K, **options))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_conv2d_is_torch_s(runtime, seed):
+    rng, _ = random.Random(seed), torch.manual_seed(seed)
+    groups = rng.choice([1, 1, 2, 3])
+    k, d, s, p = ((rng.randint(*ends), rng.randint(*ends)) for ends in ((1, 5), (1, 2), (1, 3), (0, 3)))
+    c_i, c_o = groups * rng.randint(1, 3), groups * rng.randint(1, 3)
+    X, K = torch.randn(c_i, rng.randint(9, 13), rng.randint(9, 13)), torch.randn(c_o, c_i // groups, *k)
+    bias = torch.randn(c_o) if seed % 3 else None
+    options = {"padding": p, "stride": s, "dilation": d, "groups": groups}
+    close(
+        runtime("conv2d(X, K, bias, options)", options, X=X, K=K, bias=bias), F.conv2d(X[None], K, bias, **options)[0]
+    )
+
+
+def test_conv2d_of_one_by_one(runtime):
+    X, K, bias = torch.randn(5, 7, 6), torch.randn(4, 5, 1, 1), torch.randn(4)
+    close(runtime("conv2d(X, K, bias)", X=X, K=K, bias=bias), F.conv2d(X[None], K, bias)[0])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("ceil", [False, True])
+def test_pool2d_is_torch_s(runtime, seed, ceil):
+    rng, _ = random.Random(seed), torch.manual_seed(seed)
+    kernel = (rng.randint(1, 4), rng.randint(1, 4))
+    padding = tuple(rng.randint(0, k // 2) for k in kernel)
+    stride, dilation = ((rng.randint(*ends), rng.randint(*ends)) for ends in ((1, 3), (1, 2)))
+    X = torch.randn(3, rng.randint(9, 13), rng.randint(9, 13))
+    for mode in ("max", "avg"):
+        counts = bool(rng.getrandbits(1))
+        if mode == "max":
+            Y = F.max_pool2d(X[None], kernel, stride, padding, dilation, ceil_mode=ceil)[0]
+        else:
+            Y = F.avg_pool2d(X[None], kernel, stride, padding, ceil_mode=ceil, count_include_pad=counts)[0]
+        options = {"stride": stride, "padding": padding, "size": list(Y.shape[1:]), "countsPadding": counts}
+        options |= {"dilation": dilation} if mode == "max" else {}
+        options |= {"kernel": kernel}
+        close(runtime(f"pool2d(X, '{mode}', options.kernel, options)", options, X=X), Y)
+
+
+def test_pool2d_is_the_package_s(runtime):
+    X = torch.randn(2, 9, 8)
+    for mode in ("max", "avg"):
+        close(runtime(f"pool2d(X, '{mode}', [3, 2])", X=X), d2lcnn.pool2d(X, (3, 2), mode))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (4, 7), (9, 9)])
+def test_averages_to_a_size_are_torch_s(runtime, size):
+    X = torch.randn(3, 7, 9)
+    Y = F.adaptive_avg_pool2d(X[None], size)[0]
+    close(runtime("averageTo(X, options.size)", {"size": size}, X=X), Y)
+
+
+def test_the_others_are_torch_s(runtime):
+    X, W, b, A, B = (torch.randn(*shape) for shape in ((6,), (4, 6), (4,), (2, 5, 3), (4, 5, 3)))
+    close(runtime("linear(X, W, b)", X=X, W=W, b=b), F.linear(X, W, b))
+    close(runtime("linear(X, W, null)", X=X, W=W), F.linear(X, W))
+    close(runtime("concatenate(parts)", parts=[A, B, A]), torch.cat((A, B, A)))
+    close(runtime("concatenate(parts)", parts=[X, b]), torch.cat((X, b)))
+    close(runtime("softmax(X)", X=50 * X), (50 * X).softmax(0))
+    close(runtime("softmax(A)", A=A), A.softmax(0))
+    close(runtime("scaled(A, X, W)", A=A, X=X[:2], W=b[:2]), A * X[:2, None, None] + b[:2, None, None])
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "elu", "leaky_relu", "sigmoid", "silu", "tanh"])
+def test_activations_are_torch_s(runtime, name):
+    X = 4 * torch.randn(3, 5, 4)
+    setting = {"elu": 0.7, "leaky_relu": 0.2}.get(name)
+    Y = getattr(F, name, None)(X, *([setting] if setting else []))
+    close(runtime(f"activate('{name}', X, options.setting)", {"setting": setting}, X=X), Y)
+
+
+# ---- A network from its trace -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def data():
+    return d2lcnn.FashionMNIST()
+
+
+@pytest.fixture(scope="module")
+def run(browser) -> Iterator[Callable]:  # noqa: F811
+    """Runs a network in the page on a batch X, and returns what the nodes of these names make of it."""
+    tab = browser.new_page()
+    tab.goto("about:blank")
+
+    def run(net: nn.Module, X: torch.Tensor, *names: str) -> list[torch.Tensor]:
+        spec = json.loads(json.dumps(export.exported(net, (1, *X.shape[1:])), allow_nan=False))
+        code = (
+            f"([spec, shape, pictures, names]) => {{ {RUNTIME}\n const net = new Network(spec);"
+            "return pictures.map((data) => { const made = net.run(tensor(shape, data));"
+            "return (names.length ? names : [net.output.name]).map((name) => [made[name].shape, [...made[name].data]]);"
+            "}); }"
+        )
+        found = tab.evaluate(code, [spec, list(X.shape[1:]), X.flatten(1).tolist(), list(names)])
+        columns = [[torch.tensor(values).reshape(shape) for shape, values in column] for column in zip(*found)]
+        return [torch.stack(column) for column in columns]
+
+    yield run
+    tab.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("lenet", 1000), ("googlenet", 1000), ("alexnet", 100), ("vgg", 100), ("nin", 100)]
+)
+def test_a_network_in_the_page_names_the_class_that_torch_names(run, data, name, number):
+    net = d2lcnn.network(name, "mini", weights="recorded")
+    X, _ = next(iter(data.test(number)))
+    with torch.no_grad():
+        expected = net(X)
+    (scores,) = run(net, X)
+    same = (scores.argmax(1) == expected.argmax(1)).float().mean()
+    assert same >= 0.99, same
+    assert (scores.softmax(1) - expected.softmax(1)).abs().mean() < 0.01
+
+
+class Zoo(nn.Module):
+    """One of everything that the page computes, on no network of the book's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=1)
+        self.same = nn.Conv2d(8, 8, 4, padding="same", groups=4, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.plain = nn.BatchNorm2d(8, affine=False)
+        self.max = nn.MaxPool2d(3, 2, 1, ceil_mode=True)
+        self.avg = nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False)
+        self.acts = nn.Sequential(nn.LeakyReLU(0.3), nn.ELU(0.5), nn.SiLU(), nn.Tanh(), nn.ReLU6(), nn.Sigmoid())
+        self.adaptive = nn.AdaptiveAvgPool2d((2, 3))
+        self.drop, self.fc = nn.Dropout(0.5), nn.Linear(96, 5)
+        self.softmax = nn.Softmax(dim=1)
+
+    def forward(self, X):
+        X = self.norm(self.conv(X))
+        X = X + self.plain(self.same(X))
+        X = self.acts(torch.cat((self.max(X), self.avg(X)), 1))
+        X = torch.flatten(self.adaptive(self.drop(X)), 1)
+        return self.softmax(F.relu(self.fc(X)))
+
+
+def test_a_network_of_other_layers_gives_what_torch_gives_with_the_same_weights(run):
+    torch.manual_seed(1)
+    net = Zoo().eval()
+    for norm in (net.norm, net.plain):
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    # Weights that eight bits hold exactly.
+    with torch.no_grad():
+        for layer in (net.conv, net.same, net.fc):
+            layer.weight.copy_(torch.randint(-127, 128, layer.weight.shape) / 256)
+            layer.weight.flatten(1)[:, 0] = 127 / 256
+        X = torch.randn(4, 3, 17, 16)
+        expected = net(X)
+    (found,) = run(net, X)
+    close(found, expected)
+
+
+@pytest.mark.parametrize("net", [nn.Conv2d(1, 4, 3), nn.Sequential(nn.Conv2d(1, 4, 3, bias=False))])
+def test_a_single_layer_is_a_network(run, net):
+    X = torch.randn(2, 1, 6, 7)
+    (found,) = run(net, X)
+    assert (found - net(X)).abs().max() < 0.03  # the weights have eight bits
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (nn.Sequential(nn.ConvTranspose2d(1, 1, 3)), "'0' (ConvTranspose2d)"),
+        (nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect")), "pads with 'reflect'"),
+        (nn.Sequential(nn.AvgPool2d(2, divisor_override=3)), "divides by a number of its own"),
+        (nn.Sequential(nn.Linear(8, 2)), "is applied along a map"),
+        (nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False)), "keeps no running statistics"),
+        (nn.Sequential(nn.Softmax(dim=-1)), "runs along axis -1"),
+    ],
+)
+def test_what_the_page_cannot_compute_is_refused(net, words):
+    with pytest.raises(ValueError, match=re.escape(words)) as error:
+        export.exported(net, (1, 1, 8, 8))
+    assert len(str(error.value)) < 300
+
+
+# ---- Every figure -------------------------------------------------------------------------------------------------
+
+FIGURES: dict[str, Callable[[], explore.Figure]] = {
+    "convolution": explore.convolution,
+}
+WAYS = ("mouse", "touch", "keys")
+# What sticks out of the window without a scrollbar of its own, and controls that a finger misses.
+FAULTS = """(host) => {
+    const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    const small = [...host.shadowRoot.querySelectorAll("button, select, input, [tabindex='0']")].filter((e) => {
+        const box = (e.closest("label") ?? e).getBoundingClientRect();
+        return e.checkVisibility() && (box.height < 24 || box.width < 24);
+    });
+    return {wide: Math.max(wide, 0), small: small.map((e) => e.outerHTML.slice(0, 80))};
+}"""
+
+
+@pytest.fixture(scope="module", params=FIGURES, ids=str)
+def figure(request) -> explore.Figure:
+    return FIGURES[request.param]()
+
+
+def test_the_scripts_are_small_and_hold_their_words_in_one_table():
+    scripts = sorted(FOLDER.glob("*.js"))
+    assert len(scripts) > 1 and sum(path.stat().st_size for path in scripts) < 90_000
+    for path in scripts:
+        code = path.read_text(encoding="utf-8")
+        assert "http" not in code.replace("http://www.w3.org/2000/svg", "") and "</script" not in code
+        assert max(map(len, code.splitlines())) <= 140, path.name
+        if path.name != "runtime.js":
+            assert len(re.findall(r"^const text = \{$", code, flags=re.M)) == 1
+            assert re.search(r'^  lang: "en",\n  title: "', code, flags=re.M)
+
+
+def test_every_public_figure_is_tested():
+    assert set(explore.__all__) == {"Figure", *FIGURES}
+    for name in explore.__all__:
+        assert getattr(explore, name).__doc__, name
+
+
+def test_the_html_is_the_same_each_time_and_says_in_words_what_it_is(figure, request):
+    page = figure._repr_html_()
+    assert page == FIGURES[request.node.callspec.params["figure"]]()._repr_html_()
+    assert len(page.encode()) < 2e6
+    assert "\n" not in repr(figure) and repr(figure).startswith("A figure to play with")
+    without_scripts = re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.S)
+    assert figure.title in without_scripts and "once this cell is run" in without_scripts
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_it_opens_from_a_file_fits_and_is_accessible(figure, opened, phone, dark):
+    page = opened(figure, phone=phone, dark=dark)
+    assert page.figure().evaluate("(host) => host.hasAttribute('data-dark')") == dark
+    assert page.figure().evaluate(FAULTS) == {"wide": 0, "small": []}
+    violations = Axe().run(page.tab).response["violations"]
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in violations] == []
+    assert page.trouble == []
+
+
+def test_it_works_twice_on_a_page_and_in_a_sandbox(figure, opened):
+    page = opened(figure, figure, explore.convolution([[1, 2], [3, 4]], [[1]]))
+    frames = page.tab.locator(".frame")
+    assert frames.count() == 3
+    first, second = (page.figure(n).locator(".frame").inner_text() for n in (0, 1))
+    assert first == second and len(first) > 50
+    boxed = opened(figure, sandbox=True)
+    assert boxed.tab.frame_locator("iframe").locator(".frame").inner_text() == first
+    assert page.trouble + boxed.trouble == []
+
+
+def test_reset_brings_the_beginning_back(figure, opened):
+    page = opened(figure, still=True)
+    frame = page.figure().locator(".frame")
+    before = frame.inner_text()
+    for range_ in frame.locator("input[type=range]").all():
+        range_.press("ArrowRight")
+    for select in frame.locator("select").all():
+        select.press("End")
+    for radio in frame.locator("fieldset input[type=radio]:last-child").all():
+        radio.check(force=True)
+    frame.locator("[data-reset]").click()
+    assert frame.inner_text() == before
+    assert frame.locator("[data-reset]").evaluate("(e) => e === e.getRootNode().activeElement")
+    assert page.trouble == []
+
+
+def numbers(text: str) -> list[float]:
+    """All numbers in a text, thousands and minus signs as the figures write them."""
+    found = re.findall(r"[−-]?\d[\d,]*(?:\.\d+)?(?:e[−-]?\d+)?", text)
+    return [float(n.replace("−", "-").replace(",", "")) for n in found]
+
+
+def slide(page: Opened, label: str, value: float, way: str, n: int = 0) -> None:
+    """Bring a slider to a value: with the mouse or a finger where its thumb is to be, or by arrow keys."""
+    range_ = page.figure(n).get_by_label(label, exact=True)
+    low, high, step, now = (float(x) for x in range_.evaluate("(e) => [e.min, e.max, e.step, e.value]"))
+    if way == "keys":
+        range_.focus()
+        for _ in range(round(abs(value - now) / step)):
+            page.tab.keyboard.press("ArrowRight" if value > now else "ArrowLeft")
+    else:
+        range_.scroll_into_view_if_needed()
+        box = range_.bounding_box()
+        x = box["x"] + 8 + (box["width"] - 16) * (value - low) / (high - low)
+        point = (x, box["y"] + box["height"] / 2)
+        (page.tab.touchscreen.tap if way == "touch" else page.tab.mouse.click)(*point)
+    assert float(range_.input_value()) == pytest.approx(value)
+
+
+def press(page: Opened, target, way: str) -> None:
+    """A click, a tap, or Enter."""
+    if way == "keys":
+        target.focus()
+        page.tab.keyboard.press("Enter" if target.evaluate("(e) => e.tagName") == "BUTTON" else "Space")
+    elif way == "touch":
+        target.tap()
+    else:
+        target.click()
+
+
+# ---- Figure by figure ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_convolution(opened, way):
+    torch.manual_seed(0)
+    X, K = torch.randint(-9, 10, (5, 6)).float(), torch.randint(-3, 4, (3, 2)).float()
+    page = opened(explore.convolution(X, K), phone=way == "touch", still=True)
+    frame = page.figure().locator(".frame")
+
+    def output() -> torch.Tensor:
+        Y = d2lcnn.corr2d(X, K)
+        cells = frame.locator(".cells.output button").all_inner_texts()
+        return torch.tensor([numbers(cell)[0] for cell in cells]).reshape(Y.shape)
+
+    assert torch.equal(output(), d2lcnn.corr2d(X, K))
+    # An output is pointed at: its window, and its sum.
+    cell = frame.get_by_role("button", name=re.compile("^Y row 1, column 2"))
+    if way == "mouse":
+        cell.hover()
+    elif way == "touch":
+        cell.tap()
+    else:
+        frame.locator(".cells.output [tabindex='0']").focus()
+        for key in ["ArrowUp"] * 4 + ["ArrowLeft"] * 6 + ["ArrowDown", "ArrowRight", "ArrowRight"]:
+            page.tab.keyboard.press(key)
+    window = X[1:4, 2:4].flatten()
+    found = numbers(frame.locator(".live").inner_text().replace("·", " ").replace("= ", " "))
+    assert found == [1, 2, *(v for pair in zip(window, K.flatten()) for v in map(float, pair)), float(output()[1, 2])]
+    assert frame.locator(".cells.input .on").count() == 6
+    # Numbers are changed.
+    for name, tensor, at, value in (("X", X, (2, 3), 0.5), ("K", K, (0, 1), -2.0), ("X", X, (0, 0), 7.0)):
+        cell = frame.get_by_label(re.compile(f"^{name} row {at[0]}, column {at[1]}"))
+        if way == "keys":
+            cell.focus()
+            page.tab.keyboard.type(str(value))
+        else:
+            press(page, cell, way)
+            cell.fill(str(value))
+        tensor[at] = value
+    torch.testing.assert_close(output(), d2lcnn.corr2d(X, K))
+    # The other operation turns the kernel.
+    press(page, frame.get_by_label("convolution", exact=True), way)
+    cells = frame.locator(".cells.output button").all_inner_texts()
+    assert [numbers(c)[0] for c in cells] == pytest.approx(d2lcnn.convolve2d(X, K).flatten().tolist())
+    assert "turned" in frame.inner_text()
+    # What is no number changes nothing, and is marked.
+    cell = frame.get_by_label(re.compile("^X row 4, column 5"))
+    cell.fill("x")
+    assert cell.get_attribute("aria-invalid") == "true"
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_convolution_of_a_picture(opened, data, way):
+    images, labels = data.split("test")
+    garment = images[(labels == 2).nonzero()[1, 0], 0] / 255
+    page = opened(explore.convolution(), phone=way == "touch", still=True)
+    frame = page.figure().locator(".frame")
+    frame.locator("select").nth(0).select_option("garment")
+    frame.locator("select").nth(1).select_option("leftRight")
+    K = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+    Y = d2lcnn.corr2d(garment, K)
+    output = frame.get_by_label("output picture")
+    for at in ((4, 9), (10, 20), (20, 3)):
+        if way == "keys":
+            output.focus()
+            now = numbers(frame.locator(".live").inner_text())[:2]
+            for axis, keys in enumerate((("ArrowUp", "ArrowDown"), ("ArrowLeft", "ArrowRight"))):
+                for _ in range(int(abs(at[axis] - now[axis]))):
+                    page.tab.keyboard.press(keys[at[axis] > now[axis]])
+        else:
+            side = output.bounding_box()["width"] / 26
+            position = {"x": (at[1] + 0.5) * side, "y": (at[0] + 0.5) * side}
+            output.tap(position=position) if way == "touch" else output.hover(position=position)
+        found = numbers(frame.locator(".live").inner_text().replace("·", " "))
+        assert tuple(found[:2]) == at and found[-1] == pytest.approx(Y[at].item(), abs=5e-3)
+        window = garment[at[0] : at[0] + 3, at[1] : at[1] + 3].flatten().tolist()
+        assert found[2:-1:2] == pytest.approx(window, abs=6e-3)
+    assert page.trouble == []
+
+
+def test_a_drawing_is_convolved(opened):
+    page = opened(explore.convolution(torch.ones(4, 4), torch.ones(2, 2)))
+    frame = page.figure().locator(".frame")
+    frame.locator("select").nth(0).select_option("drawing")
+    canvas = frame.get_by_label("input picture")
+    canvas.focus()
+    for key in ("Space", "ArrowRight", "Space"):
+        page.tab.keyboard.press(key)
+    # Two strokes of two by two, one column apart, from (14, 14) on.
+    frame.get_by_label("output picture").focus()
+    drawn = torch.zeros(28, 28)
+    drawn[14:16, 14:17] = 1
+    expected = d2lcnn.corr2d(drawn, torch.ones(2, 2))
+    found = numbers(frame.locator(".live").inner_text())
+    assert found[-1] == expected[int(found[0]), int(found[1])]
+    box = canvas.bounding_box()
+    page.tab.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.tab.mouse.down()
+    page.tab.mouse.move(box["x"] + 100, box["y"] + 20, steps=12)
+    page.tab.mouse.up()
+    inked = canvas.evaluate(
+        "(c) => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((v) => v === 255).length"
+    )
+    assert inked > 28 * 28 + 3 * (6 + 16)
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"X": "x"}, TypeError, "X must be a tensor"),
+        ({"X": torch.ones(2)}, ValueError, "X must have two axes"),
+        ({"X": torch.ones(13, 3)}, ValueError, "X must have two axes of 1 to 12"),
+        ({"X": [[float("nan")]]}, ValueError, "X must hold finite numbers"),
+        ({"K": torch.ones(6, 1)}, ValueError, "K must have two axes of 1 to 5"),
+        ({"X": [[1, 2]], "K": [[1], [1]]}, ValueError, "K must fit on X"),
+        ({"picture": torch.ones(1, 9, 9)}, ValueError, "picture must be 28 by 28"),
+        ({"picture": 2 * torch.ones(28, 28)}, ValueError, "picture must hold floats from 0 to 1"),
+        ({"picture": "shoe.png"}, TypeError, "picture must be a tensor"),
+    ],
+)
+def test_convolution_refuses_in_words(arguments, error, words):
+    with pytest.raises(error, match=re.escape(words)) as raised:
+        explore.convolution(**arguments)
+    assert len(str(raised.value)) < 300
