@@ -1,18 +1,18 @@
 """The figures that move, in a real browser: their numbers are the package's, by mouse, by touch and by keyboard."""
 
+import base64
+import copy
 import html
 import json
 import random
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 import torch.nn.functional as F
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT
 from test_pages import browser  # noqa: F401, a fixture
 from torch import nn
 
@@ -301,6 +301,9 @@ def test_what_the_page_cannot_compute_is_refused(net, words):
 
 FIGURES: dict[str, Callable[[], explore.Figure]] = {
     "convolution": explore.convolution,
+    "lenet": explore.lenet,
+    "network": lambda: explore.network(d2lcnn.network("googlenet", "mini", weights="recorded")),
+    "shapes": explore.shapes,
 }
 WAYS = ("mouse", "touch", "keys")
 # What sticks out of the window without a scrollbar of its own, and controls that a finger misses.
@@ -544,4 +547,234 @@ def test_a_drawing_is_convolved(opened):
 def test_convolution_refuses_in_words(arguments, error, words):
     with pytest.raises(error, match=re.escape(words)) as raised:
         explore.convolution(**arguments)
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_shapes(opened, way):
+    page = opened(explore.shapes(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    labels = {"n": "input n", "k": "kernel k", "p": "padding p, each side", "s": "stride s", "d": "dilation d"}
+    now = {"n": 7, "k": 3, "p": 0, "s": 2, "d": 1}
+    for changes in ({"n": 12, "d": 2}, {"k": 5, "p": 2}, {"s": 3}, {"p": 1, "s": 4, "k": 2}, {"n": 13, "s": 1}):
+        for name, value in changes.items():
+            slide(page, labels[name], value, way)
+        now |= changes
+        n, k, p, s, d = now.values()
+        out = d2lcnn.output_size(n, k, p, s, d)
+        assert numbers(frame.locator(".formula").inner_text())[-1] == out
+        X = torch.zeros(1, 1, 1, n, requires_grad=True)
+        F.conv2d(X, torch.ones(1, 1, 1, k), stride=(1, s), padding=(0, p), dilation=(1, d)).sum().backward()
+        assert numbers(" ".join(frame.locator("svg text").all_text_contents())) == X.grad.flatten().tolist()
+        assert frame.locator("svg .window").count() == out
+        left = (n + 2 * p - d * (k - 1) - 1) % s
+        assert (f"drops the last {left}" if left > 1 else "the last element" if left else "nothing is dropped") in (
+            frame.inner_text()
+        )
+    slide(page, "window", 5, way)
+    assert numbers(frame.locator(".live").inner_text()) == [5, out, 5 * s - p, 5 * s - p + d]
+    if way != "keys":
+        target = frame.locator("svg .window").nth(2)
+        target.hover(force=True) if way == "mouse" else target.tap(force=True)
+        assert numbers(frame.locator(".live").inner_text())[0] == 2
+    # The stack, with one more layer on it, and on a larger input.
+    slide(page, "kernel k", 5, way)
+    press(page, frame.get_by_role("button", name="put this layer"), way)
+    slide(page, "input of the stack", 128, way)
+    rows = [numbers(row.inner_text()) for row in frame.locator("tbody tr").all()]
+    layers = [(int(k), int(s), int(d)) for _, k, s, _, d, *_ in rows[1:]]
+    assert layers == [(7, 2, 1), (3, 2, 1), (3, 1, 1), (5, 1, 2)]
+    size = 128
+    for depth, row in enumerate(rows[1:], 1):
+        size = d2lcnn.output_size(size, *(int(row[i]) for i in (1, 3, 2, 4)))
+        assert row[5:7] == [size, d2lcnn.receptive_field(layers[:depth])]
+    assert page.trouble == []
+
+
+def test_shapes_stay_valid(opened):
+    page = opened(explore.shapes(3, 3, stride=1))
+    frame = page.figure().locator(".frame")
+    for name, value in (("kernel k", 7), ("dilation d", 3), ("input n", 1), ("padding p, each side", 0)):
+        slide(page, name, value, "mouse")
+        n, k, p, s, d = (
+            int(frame.get_by_label(label, exact=True).input_value())
+            for label in ("input n", "kernel k", "padding p, each side", "stride s", "dilation d")
+        )
+        assert numbers(frame.locator(".formula").inner_text())[-1] == d2lcnn.output_size(n, k, p, s, d)
+    for _ in range(3):
+        frame.get_by_role("button", name="take the last one off").click()
+    assert "has 0 layers" in frame.inner_text() and frame.locator("tbody tr").count() == 1
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"n": 15}, ValueError, "n must be from 1 to 14; got 15"),
+        ({"k": 2.5}, TypeError, "k must be an int from 1 to 7"),
+        ({"stride": 0}, ValueError, "stride must be from 1 to 4"),
+        ({"n": 2, "k": 3}, ValueError, "the window does not fit"),
+    ],
+)
+def test_shapes_refuses_in_words(arguments, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        explore.shapes(**arguments)
+
+
+def eight_bits(net: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    """net with the weights that its figure computes with."""
+    net, steps = copy.deepcopy(net), export.exported(net, shape)["steps"]
+    for name, module in net.named_modules():
+        found = steps.get(name, {}).get("weights", {}).get("weight")
+        if found:
+            integers = torch.frombuffer(bytearray(base64.b64decode(found["q"])), dtype=torch.int8)
+            weight = integers.reshape(len(found["scale"]), -1) * torch.tensor(found["scale"])[:, None]
+            module.weight.data = weight.reshape(found["shape"])
+    return net
+
+
+def prepared(images: torch.Tensor, data) -> torch.Tensor:
+    return (images / 255 - data.mean[0]) / data.std[0]
+
+
+def each_class(data) -> torch.Tensor:
+    images, labels = data.split("test")
+    return images[[int((labels == c).nonzero()[1]) for c in range(10)]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["lenet", "nin"])
+def test_network(opened, data, name, way):
+    net = eight_bits(d2lcnn.network(name, "mini", weights="recorded"), (1, 1, 28, 28))
+    figure = explore.network(d2lcnn.network(name, "mini", weights="recorded")) if name == "nin" else explore.lenet()
+    page = opened(figure, phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    canvas = frame.get_by_label("the input picture")
+    garments = each_class(data)
+
+    def shares() -> list[float]:
+        return [float(text) for text in frame.locator(".bars span:nth-child(3n)").all_inner_texts()]
+
+    def expected(picture: torch.Tensor) -> list[float]:
+        with torch.no_grad():
+            return net(prepared(picture, data)[None])[0].softmax(0).tolist()
+
+    assert shares() == pytest.approx(expected(garments[0]), abs=1e-3)
+    for k in (7, 8):
+        press(page, frame.get_by_role("button", name=f"picture {k + 1}: {data.classes[k]}"), way)
+        assert shares() == pytest.approx(expected(garments[k]), abs=1e-3)
+    # Moved, and a part erased.
+    slide(page, "shift to the right", 3, way)
+    slide(page, "shift down", -2, way)
+    moved = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    moved[:, :26, 3:] = garments[8, :, 2:, :25]
+    assert shares() == pytest.approx(expected(moved), abs=1e-3)
+    if way == "keys":
+        canvas.focus()
+        page.tab.keyboard.press("Space")
+        at = (14, 14)
+    else:
+        at, unit = (20, 9), canvas.bounding_box()["width"] / 28
+        position = {"x": (at[1] + 0.5) * unit, "y": (at[0] + 0.5) * unit}
+        canvas.tap(position=position) if way == "touch" else canvas.click(position=position)
+    moved[:, at[0] - 1 : at[0] + 3, at[1] - 1 : at[1] + 3] = 0
+    assert shares() == pytest.approx(expected(moved), abs=1e-3)
+    assert data.classes[max(range(10), key=shares().__getitem__)] in frame.locator(".live").inner_text()
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_unit_was_computed_from(opened, data, way):
+    net = eight_bits(d2lcnn.network("lenet", weights="recorded"), (1, 1, 28, 28))
+    page = opened(explore.lenet(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    with torch.no_grad():
+        outputs = [prepared(each_class(data)[:1], data)]
+        for layer in net:
+            outputs.append(layer(outputs[-1]))
+
+    def choose(name: str) -> tuple[list[int], float]:
+        canvas = frame.get_by_label(re.compile(f"^{name}, "))
+        if way == "keys":
+            canvas.focus()
+            page.tab.keyboard.press("ArrowRight")
+            page.tab.keyboard.press("ArrowRight")
+        else:
+            box = canvas.bounding_box()
+            position = {"x": box["width"] * 0.31, "y": box["height"] * 0.24}
+            canvas.tap(position=position) if way == "touch" else canvas.click(position=position)
+        *at, value = numbers(frame.locator(".live").inner_text().removeprefix(name))
+        return [int(i) for i in at], value
+
+    # A convolution: its value, its channels' sums, a window and its weights.
+    (i, r, c), value = choose("4")
+    layer, X = net[4], outputs[4][0]
+    window = X[:, r : r + 5, c : c + 5]
+    sums = (window * layer.weight[i].detach()).sum((1, 2))
+    words = numbers(frame.locator(".layers p").inner_text())
+    assert words[:3] == pytest.approx([outputs[5][0, i, r, c].item(), layer.bias[i].item(), 6], rel=0.01, abs=1e-3)
+    assert words[3:] == pytest.approx(sums.tolist(), rel=0.01, abs=1e-3)
+    assert value == words[0]
+    slide(page, "input channel", 2, way)
+    shown = [numbers(text) for text in frame.locator(".matrix").all_inner_texts()]
+    assert shown[0] == pytest.approx(window[2].flatten().tolist(), rel=0.06, abs=1e-3)
+    assert shown[1] == pytest.approx(layer.weight[i, 2].flatten().tolist(), rel=0.06, abs=1e-3)
+    # Sigmoid, average pooling, fully connected.
+    (i, r, c), value = choose("5")
+    assert value == pytest.approx(outputs[6][0, i, r, c].item(), rel=0.01, abs=1e-4)
+    assert numbers(frame.locator(".layers p").inner_text())[1] == pytest.approx(
+        outputs[5][0, i, r, c].item(), rel=0.01, abs=1e-3
+    )
+    (i, r, c), value = choose("6")
+    shown = numbers(frame.locator(".matrix").inner_text())
+    assert shown == pytest.approx(
+        outputs[6][0, i, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2].flatten().tolist(), rel=0.06, abs=1e-4
+    )
+    assert value == pytest.approx(outputs[7][0, i, r, c].item(), rel=0.01, abs=1e-4)
+    (i,), value = choose("10")
+    terms = frame.locator(".layers p").inner_text()
+    assert value == pytest.approx(outputs[11][0, i].item(), rel=0.01, abs=1e-3)
+    products = outputs[10][0] * net[10].weight[i].detach()
+    products = products[products.abs().argsort(descending=True)]
+    assert numbers(terms.replace("·", " "))[-1] == pytest.approx(products[5:].sum().item(), rel=0.02, abs=2e-3)
+    assert page.trouble == []
+
+
+def test_a_network_of_three_channels_and_other_classes(opened):
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (12, 3, 9, 8), dtype=torch.uint8)
+    own = d2lcnn.ImageData(images, torch.arange(12) % 3, ("ant", "bee", "cat"), validation=0.25, test=0.5)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 3)
+    ).eval()
+    page = opened(explore.network(net, images[:2] / 255, data=own))
+    mean, std = (torch.tensor(values).reshape(-1, 1, 1) for values in (own.mean, own.std))
+    with torch.no_grad():
+        X = (images[1:2] / 255 - mean) / std
+        shares = eight_bits(net, X.shape)(X)[0].softmax(0).tolist()
+    page.figure().get_by_role("button", name="picture 2").click()
+    found = page.figure().locator(".bars span").all_inner_texts()
+    assert found[::2] == ["ant", "bee", "cat"]
+    assert [float(text) for text in found[1::2]] == pytest.approx(shares, abs=1e-3)
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize(
+    ("net", "images", "error", "words"),
+    [
+        (d2lcnn.lenet, None, TypeError, "net must be a torch.nn.Module, got the function lenet"),
+        (d2lcnn.lenet(), torch.zeros(1, 3, 28, 28), ValueError, "images must have 1 channels"),
+        (d2lcnn.lenet(), torch.zeros(1, 28, 28).int(), TypeError, "images must be a tensor of uint8"),
+        (d2lcnn.lenet(num_classes=3), None, ValueError, "net must give a score for each of 10 classes"),
+        (
+            nn.Sequential(nn.Conv2d(1, 10, 28), nn.GELU(), nn.Flatten()),
+            None,
+            ValueError,
+            "'1' (GELU) does something else",
+        ),
+    ],
+)
+def test_network_refuses_in_words(net, images, error, words):
+    with pytest.raises(error, match=re.escape(words)) as raised:
+        explore.network(net, images)
     assert len(str(raised.value)) < 300

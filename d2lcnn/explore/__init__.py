@@ -3,7 +3,8 @@
 The operations run in the reader's browser, on the numbers and with the networks of the book.
 """
 
-from d2lcnn.explore.by_hand import convolution
+from d2lcnn.explore.by_hand import convolution, shapes
 from d2lcnn.explore.page import Figure
+from d2lcnn.explore.trained import lenet, network
 
-__all__ = ["Figure", "convolution"]
+__all__ = ["Figure", "convolution", "lenet", "network", "shapes"]

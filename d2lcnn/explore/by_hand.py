@@ -7,7 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from d2lcnn.data import FashionMNIST
-from d2lcnn.explore.page import Figure, grid, packed, pictures
+from d2lcnn.explore.page import Figure, grid, packed, pictures, whole
+from d2lcnn.geometry import output_size
 
 _BAND = [[1.0, 1, 0, 0, 0, 0, 1, 1]] * 6
 
@@ -33,3 +34,24 @@ def convolution(X: Any = None, K: Any = None, picture: Tensor | None = None) -> 
         raise ValueError(f"picture must be 28 by 28; got shape {tuple(picture.shape)}")
     data = {"X": X, "K": K, "garment": packed(picture), "side": 28}
     return Figure("convolution", "slide a kernel over an input", data)
+
+
+def shapes(n: int = 7, k: int = 3, padding: int = 0, stride: int = 2, dilation: int = 1) -> Figure:
+    """See where a layer's windows fall on one axis, what the rounding drops, and how layers widen the view (chapter 2).
+
+    The figure begins with n elements, at most 14, and these settings: k to 7, padding to 3, stride to 4, dilation to 3.
+    Raises TypeError and ValueError for others, and where the window does not fit.
+    """
+    layer = {}
+    for name, value, low, high in (
+        ("n", n, 1, 14),
+        ("k", k, 1, 7),
+        ("padding", padding, 0, 3),
+        ("stride", stride, 1, 4),
+        ("dilation", dilation, 1, 3),
+    ):
+        layer[name if len(name) == 1 else name[0]] = whole(name, value, low, high)
+    output_size(n, k, padding, stride, dilation)
+    layers = [{"k": 7, "p": 3, "s": 2, "d": 1}, {"k": 3, "p": 1, "s": 2, "d": 1}, {"k": 3, "p": 1, "s": 1, "d": 1}]
+    data = {"layer": layer, "layers": layers, "size": 64}
+    return Figure("shapes", "how large is the output, and what does it see?", data)

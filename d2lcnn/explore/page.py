@@ -99,3 +99,12 @@ def pictures(name: str, value: Any, channels: int | None = None) -> Tensor:
             raise ValueError(f"{name} must hold floats from 0 to 1; got {found.min():.3g} to {found.max():.3g}")
         found = (found.double() * 255).round().to(torch.uint8)
     return found
+
+
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """An int from `least` to `most`, or TypeError or ValueError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int from {least} to {most}; got {described(value)}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least} to {most}; got {value}")
+    return value

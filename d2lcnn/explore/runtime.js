@@ -229,13 +229,15 @@ const STYLE = `
   --input-soft: #1f3d5e; --kernel-soft: #573417; --output-soft: #1c4631; }
 * { box-sizing: border-box; margin: 0; font: inherit; color: inherit; letter-spacing: normal; }
 .frame { background: var(--card); color: var(--ink); border: 1px solid var(--line); border-radius: 10px;
-  padding: 14px 16px; font: 15px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; display: grid; gap: 12px;
+  padding: 14px 16px; grid-template-columns: minmax(0, 1fr); display: grid; gap: 12px;
+  font: 15px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .title { font-weight: 650; }
 .live { min-height: 1.4em; color: var(--ink); }
 .faint, .slider span, legend, .menu span { color: var(--faint); font-size: 13.5px; }
 .row { display: flex; flex-wrap: wrap; gap: 12px 14px; align-items: center; }
-.panel { display: grid; gap: 6px; justify-items: start; min-width: 0; }
+.panel { display: grid; grid-template-columns: minmax(0, auto); gap: 6px; justify-items: start; min-width: 0;
+  max-width: 100%; }
 .panel > .name { font-size: 13.5px; font-weight: 600; }
 .input { color: var(--input); } .kernel { color: var(--kernel); } .output { color: var(--output); }
 .sign { font-size: 20px; color: var(--faint); }
@@ -253,7 +255,7 @@ fieldset { border: 0; padding: 0; min-width: 0; }
 .choice input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 .choice label { position: relative; }
 .menu { display: inline-flex; gap: 8px; align-items: center; }
-.sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); gap: 4px 22px; }
+.sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 4px 18px; }
 .slider { display: grid; grid-template-columns: 1fr auto; align-items: center; column-gap: 8px; }
 .slider b { font-weight: 600; font-size: 14px; }
 .slider input { grid-column: 1 / -1; width: 100%; height: 30px; accent-color: var(--input); cursor: pointer; }
@@ -270,7 +272,8 @@ fieldset { border: 0; padding: 0; min-width: 0; }
 .picture canvas { display: block; width: 100%; height: 100%; image-rendering: pixelated; border-radius: 3px; }
 .picture.paint { touch-action: none; }
 .picture.paint canvas, .picture.pick canvas { cursor: crosshair; }
-.mark { position: absolute; border: 2px solid var(--kernel); box-shadow: 0 0 0 1px var(--card); pointer-events: none; }
+.mark { position: absolute; border: 2px solid var(--kernel); box-shadow: 0 0 0 1px var(--card); pointer-events: none;
+  min-width: 7px; min-height: 7px; }
 .bars { display: grid; grid-template-columns: auto minmax(60px, 1fr) auto; gap: 3px 10px; align-items: center;
   font-size: 14px; width: 100%; }
 .bars i { display: block; height: 12px; background: var(--input); border-radius: 2px; min-width: 1px; }
@@ -279,6 +282,12 @@ fieldset { border: 0; padding: 0; min-width: 0; }
 table { border-collapse: collapse; font-size: 14px; }
 th, td { padding: 4px 10px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--faint); } th:first-child, td:first-child { text-align: left; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 6px; }
+.thumb { padding: 2px; min-height: 0; min-width: 0; line-height: 0; }
+.thumb[aria-pressed="true"] { outline: 3px solid var(--input); }
+.layers { display: grid; grid-template-columns: minmax(0, 1fr); gap: 12px; }
+.matrix td { padding: 2px 8px; border: 1px solid var(--line); text-align: right; }
+[hidden] { display: none !important; }
 svg { display: block; max-width: 100%; } svg text { fill: var(--ink); font-size: 13px; }
 svg .faint { fill: var(--faint); }
 @media (max-width: 480px), (pointer: coarse) {
@@ -427,8 +436,8 @@ function colour(value, low, high, isSigned) {
   return ENDS[value < 0 ? "minus" : "plus"].map((end) => Math.round(255 + (end - 255) * strength));
 }
 
-// A map drawn as pixels. `pick(r, c)` on hover, tap and arrows; `paint(r, c)` on dragging, and on the space bar.
-function picture({ label, height, width, side, pick, paint }) {
+// A map drawn as pixels. `pick(r, c)` on hover (unless false), tap and arrows; `paint(r, c)` on dragging and space bar.
+function picture({ label, height, width, side, pick, paint, hover = true }) {
   const canvas = h("canvas", { width, height, "aria-label": label });
   canvas.setAttribute("role", pick || paint ? "application" : "img");
   const box = h("div", { class: `picture ${paint ? "paint" : pick ? "pick" : ""}`,
@@ -453,15 +462,22 @@ function picture({ label, height, width, side, pick, paint }) {
       if (paint) canvas.setPointerCapture(event.pointerId);
       follow(event);
     });
-    canvas.addEventListener("pointermove", (event) => { if (down || (pick && event.pointerType === "mouse")) follow(event); });
+    canvas.addEventListener("pointermove", (event) => {
+      if (down || (hover && pick && event.pointerType === "mouse")) follow(event);
+    });
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { down = false; });
     canvas.addEventListener("keydown", (event) => {
       const step = ARROWS[event.key];
-      if (step) at = [clamp(at[0] + step[0], 0, height - 1), clamp(at[1] + step[1], 0, width - 1)];
+      const go = () => { at = [clamp(at[0] + step[0], 0, height - 1), clamp(at[1] + step[1], 0, width - 1)]; };
+      if (step) go();
       else if (paint && (event.key === " " || event.key === "Enter")) paint(...at, event.shiftKey);
       else return;
       event.preventDefault();
-      if (pick) pick(...at);
+      // Between two maps there is nothing to pick.
+      if (pick && pick(...at) === false && step) {
+        go();
+        pick(...at);
+      }
     });
   }
   return {
@@ -469,13 +485,13 @@ function picture({ label, height, width, side, pick, paint }) {
     canvas,
     get at() { return at; },
     set at(next) { at = next; },
-    // data of (h, w), or of (3, h, w) with red, green and blue from 0 to 1
+    // data of (h, w), see-through where NaN, or of (3, h, w) with red, green and blue from 0 to 1
     draw(data, { low = 0, high = 1, signed: isSigned = false, rgb = false } = {}) {
       const image = context.createImageData(width, height);
       const n = width * height;
       for (let k = 0; k < n; k++) {
         const shown = rgb ? [0, 1, 2].map((c) => 255 * data[c * n + k]) : colour(data[k], low, high, isSigned);
-        image.data.set([...shown, 255], 4 * k);
+        image.data.set([...shown, Number.isNaN(data[k]) ? 0 : 255], 4 * k);
       }
       context.putImageData(image, 0, 0);
     },
@@ -493,7 +509,8 @@ function picture({ label, height, width, side, pick, paint }) {
   };
 }
 
-const panel = (name, kind, ...children) => h("div", { class: "panel" }, h("div", { class: `name ${kind}` }, name), children);
+const panel = (name, kind, ...children) =>
+  h("div", { class: "panel" }, h("div", { class: `name ${kind}` }, name), children);
 
 // Rows of [label, value, text], the longest bar that of `most`; the largest in bold.
 function bars() {
@@ -535,11 +552,16 @@ function start(key, text, data, build) {
     const watch = new MutationObserver(dress);
     for (const element of [document.documentElement, document.body]) watch.observe(element, { attributes: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
-    const frame = h("div", { class: "frame", role: "group", "aria-label": text.title, lang: text.lang });
+    const title = text.titles?.[data.title] ?? text.title;
+    const frame = h("div", { class: "frame", role: "group", "aria-label": title, lang: text.lang });
     const reset = () => {
       const live = h("p", { class: "live", "aria-live": "polite" });
-      const anew = button(text.reset, () => { reset(); frame.querySelector("[data-reset]").focus(); }, { "data-reset": "" });
-      frame.replaceChildren(h("p", { class: "title" }, text.title));
+      const again = () => {
+        reset();
+        frame.querySelector("[data-reset]").focus();
+      };
+      const anew = button(text.reset, again, { "data-reset": "" });
+      frame.replaceChildren(h("p", { class: "title" }, title));
       build({ text, data, host, live, reset: anew, add: (...parts) => frame.append(...parts.map((p) => p.element ?? p)),
         say: (words) => { live.textContent = words; } });
     };
