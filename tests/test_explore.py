@@ -300,10 +300,16 @@ def test_what_the_page_cannot_compute_is_refused(net, words):
 # ---- Every figure -------------------------------------------------------------------------------------------------
 
 FIGURES: dict[str, Callable[[], explore.Figure]] = {
+    "channels": explore.channels,
+    "comparison": explore.comparison,
     "convolution": explore.convolution,
+    "inception": explore.inception,
     "lenet": explore.lenet,
     "network": lambda: explore.network(d2lcnn.network("googlenet", "mini", weights="recorded")),
+    "pooling": explore.pooling,
+    "scene": explore.scene,
     "shapes": explore.shapes,
+    "vgg": explore.vgg,
 }
 WAYS = ("mouse", "touch", "keys")
 # What sticks out of the window without a scrollbar of its own, and controls that a finger misses.
@@ -778,3 +784,323 @@ def test_network_refuses_in_words(net, images, error, words):
     with pytest.raises(error, match=re.escape(words)) as raised:
         explore.network(net, images)
     assert len(str(raised.value)) < 300
+
+
+def point_at(page: Opened, canvas, at: tuple[int, int], way: str) -> None:
+    """Point at a pixel of a canvas, from its middle or wherever the keyboard was."""
+    height, width = (int(canvas.get_attribute(name)) for name in ("height", "width"))
+    if way == "keys":
+        canvas.focus()
+        for _ in range(height + width):
+            page.tab.keyboard.press("ArrowUp")
+            page.tab.keyboard.press("ArrowLeft")
+        for key, steps in (("ArrowDown", at[0]), ("ArrowRight", at[1])):
+            for _ in range(steps):
+                page.tab.keyboard.press(key)
+    else:
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        position = {"x": (at[1] + 0.5) * box["width"] / width, "y": (at[0] + 0.5) * box["height"] / height}
+        canvas.tap(position=position) if way == "touch" else canvas.hover(position=position)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_channels(opened, way):
+    torch.manual_seed(0)
+    X = torch.randint(0, 256, (3, 12, 15), dtype=torch.uint8)
+    page = opened(explore.channels(X), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    weights = [1.0, 0.0, -1.0]
+    for at, name, changed in (((2, 3), None, None), ((9, 14), "green", 0.5), ((0, 0), "blue", -0.25)):
+        if name:
+            slide(page, f"weight of {name}", changed, way)
+            weights[("red", "green", "blue").index(name)] = changed
+        for label in ("the photograph", "the output"):
+            point_at(page, frame.get_by_label(label), at, way)
+            Y = d2lcnn.corr2d_multi_in_out_1x1(X / 255, torch.tensor(weights).reshape(1, 3, 1, 1))[0]
+            row, column, *found = numbers(frame.locator(".live").inner_text().replace("·", " "))
+            assert (row, column) == at
+            assert found[:6:2] == weights and found[-1] == pytest.approx(Y[at].item(), abs=1e-3)
+            assert found[1:6:2] == pytest.approx((X[:, *at] / 255).tolist(), abs=6e-3)
+            assert numbers(frame.locator(".product").inner_text())[-1] == found[-1]
+    # The picture itself: the shade is the value's.
+    shade = frame.get_by_label("the output").evaluate(
+        "(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+    )
+    red = torch.tensor(shade).reshape(12, 15, 4)[..., 0]
+    expected = torch.where(Y < 0, 255 + (33 - 255) * Y.abs() / Y.abs().max(), 255 + (178 - 255) * Y / Y.abs().max())
+    assert (red - expected).abs().max() <= 1
+    frame.locator("select").select_option("grey")
+    assert numbers(frame.locator(".live").inner_text().replace("·", " "))[2:7:2] == [0.299, 0.587, 0.114]
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pooling(opened, data, way):
+    page = opened(explore.pooling(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    edge = torch.tensor([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]])
+    kernels = torch.stack([edge, edge.t()])[:, None]
+    blur = torch.tensor([1.0, 2, 1]).outer(torch.tensor([1.0, 2, 1]))[None, None].repeat(2, 1, 1, 1) / 16
+    layers = {
+        "maximum": lambda Y, k, s: F.max_pool2d(Y, k, s),
+        "average": lambda Y, k, s: F.avg_pool2d(Y, k, s),
+        "blurred maximum": lambda Y, k, s: F.conv2d(F.max_pool2d(Y, k, 1), blur, stride=s, padding=1, groups=2),
+        "none": lambda Y, k, s: Y,
+    }
+    garments = F.pad(each_class(data) / 255, (8, 8, 8, 8))
+
+    def changes(k: int, layer, size: int, stride: int) -> list[float]:
+        X = garments[k : k + 1]
+        outputs = [layer(F.conv2d(X.roll(by, 3), kernels, padding=1).abs(), size, stride) for by in range(-8, 9)]
+        return [((after - outputs[8]).norm() / outputs[8].norm()).item() for after in outputs]
+
+    def curve() -> list[float]:
+        return numbers(frame.get_by_role("img", name="Relative change").get_attribute("aria-label"))[2:]
+
+    assert curve() == pytest.approx(changes(7, layers["maximum"], 4, 4), abs=1e-3)
+    slide(page, "shift in pixels", 3, way)
+    assert numbers(frame.locator(".live").inner_text()) == [3, pytest.approx(curve()[11])]
+    slide(page, "window", 3, way)
+    slide(page, "stride", 2, way)
+    for name in ("average", "blurred maximum", "none", "maximum"):
+        press(page, frame.get_by_label(name, exact=True), way)
+        assert curve() == pytest.approx(changes(7, layers[name], 3, 2), abs=1e-3)
+    frame.locator("select").select_option("coat")
+    slide(page, "shift in pixels", -5, way)
+    expected = changes(4, layers["maximum"], 3, 2)
+    assert numbers(frame.locator(".live").inner_text()) == [-5, pytest.approx(expected[3], abs=1e-3)]
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: explore.channels(torch.zeros(1, 5, 5)), "X must have 3 channels"),
+        (lambda: explore.channels(torch.zeros(3, 200, 5)), "X must be at most 160 by 160"),
+        (lambda: explore.pooling(torch.zeros(2, 1, 9, 9)), "images must be 28 by 28"),
+        (lambda: explore.pooling(torch.zeros(2, 1, 28, 28), ["a"]), "names must hold a text for each of 2 images"),
+    ],
+)
+def test_other_pictures_are_refused_in_words(make, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        make()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_vgg(opened, way):
+    page = opened(explore.vgg(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+
+    def compared(convs: tuple[int, ...], width: int, hidden: int, size: int) -> None:
+        arch, c = [], 1
+        for k, n in enumerate(convs):
+            if n:
+                arch.append((n, c, width * 2 ** min(k, 3)))
+                c = arch[-1][2]
+        side = size // 2 ** len(arch)
+        traced = d2lcnn.trace(d2lcnn.vgg(arch, c * side**2, hidden), (1, 1, size, size))
+        rows = [numbers(row.inner_text().partition("\t")[2]) for row in frame.locator("tbody tr").all()]
+        assert rows[-1] == [sum(convs), traced.parameters, traced.macs]
+        for k, row in enumerate(rows[:-2], 1):
+            nodes = [node for node in traced if node.name.startswith(f"vgg_block_{k}.")]
+            last, size = nodes[-1], nodes[-1].shape
+            expected = [arch[k - 1][0], size[1], size[2], last.receptive_field[0]]
+            assert row == [*expected, sum(n.parameters for n in nodes), sum(n.macs for n in nodes)]
+        head = [node for node in traced if node.name.startswith("fc.")]
+        assert rows[-2] == [sum(n.parameters for n in head), sum(n.macs for n in head)]
+        assert numbers(frame.locator(".live").inner_text()) == [traced.parameters, traced.macs, rows[-3][3]]
+        maps = sum(n.shape[1:].numel() for n in map(Shaped, traced) if n.kind in ("Conv2d", "MaxPool2d", "Linear"))
+        memory = numbers(frame.get_by_text("memory:").inner_text())
+        assert memory[::2] == pytest.approx([traced.parameters * 4e-6, maps * 4e-6], abs=0.06)
+
+    compared((1, 1, 2, 2, 2), 64, 4096, 224)
+    for name, convs in (("VGG-16", (2, 2, 3, 3, 3)), ("VGG-19", (2, 2, 4, 4, 4))):
+        frame.locator("select").select_option(name)
+        compared(convs, 64, 4096, 224)
+    frame.locator("select").select_option("the mini network")
+    compared((1, 1, 2, 0, 0), 16, 256, 28)
+    slide(page, "block 2: convolutions", 3, way)
+    slide(page, "channels of block 1", 24, way)
+    slide(page, "hidden units", 6, way)
+    slide(page, "input size", 56, way)
+    compared((1, 3, 2, 0, 0), 24, 64, 56)
+    assert frame.locator("select").input_value() == "own"
+    slide(page, "input size", 28, way)
+    slide(page, "block 4: convolutions", 1, way)
+    slide(page, "block 5: convolutions", 1, way)
+    assert "vanishes in block 5" in frame.inner_text()
+    assert page.trouble == []
+
+
+class Shaped(NamedTuple):
+    """A node whose shape counts its elements."""
+
+    node: object
+
+    @property
+    def kind(self) -> str:
+        return self.node.kind
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size(self.node.shape)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_inception(opened, way):
+    page = opened(explore.inception(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+
+    def compared(in_c, c1, c2, c3, c4, size) -> None:
+        traced = d2lcnn.trace(d2lcnn.Inception(in_c, c1, c2, c3, c4), (1, in_c, size, size))
+        branches = [[node for node in traced if node.name.startswith(f"p{k}_")] for k in (1, 2, 3, 4)]
+        bars = frame.locator(".bars")
+        for n, field in enumerate(("parameters", "macs")):
+            found = [numbers(text)[0] for text in bars.nth(n).locator("span:nth-child(3n)").all_inner_texts()]
+            assert found == [sum(getattr(node, field) for node in branch) for branch in branches]
+        joined = c1 + c2[1] + c3[1] + c4
+        assert numbers(frame.locator(".live").inner_text()) == [
+            in_c, joined, traced.parameters, traced.macs, size, size,
+        ]  # fmt: skip
+
+    compared(192, 64, (96, 128), (16, 32), 32, 12)
+    frame.locator("select").select_option("8")
+    compared(832, 384, (192, 384), (48, 128), 128, 3)
+    frame.locator("select").select_option("0")
+    slide(page, "channels in", 480, way)
+    slide(page, "3×3 branch", 208, way)
+    slide(page, "reduced for the 5×5", 24, way)
+    slide(page, "map size", 28, way)
+    compared(480, 64, (96, 208), (24, 32), 32, 28)
+    # Without reductions: one convolution a branch.
+    press(page, frame.get_by_role("checkbox"), way)
+    shape = (1, 480, 28, 28)
+    plain = [
+        nn.Conv2d(480, 64, 1),
+        nn.Conv2d(480, 208, 3, padding=1),
+        nn.Conv2d(480, 32, 5, padding=2),
+        nn.Conv2d(480, 32, 1),
+    ]
+    traces = [d2lcnn.trace(layer, shape) for layer in plain]
+    spans = frame.locator(".bars").nth(1).locator("span:nth-child(3n)").all_inner_texts()
+    assert [numbers(text)[0] for text in spans] == [traced.macs for traced in traces]
+    assert numbers(frame.locator(".live").inner_text())[2:4] == [
+        sum(traced.parameters for traced in traces),
+        sum(traced.macs for traced in traces),
+    ]
+    assert not frame.get_by_label("reduced for the 3×3", exact=True).is_visible()
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_scene(opened, data, way):
+    net = eight_bits(d2lcnn.network("nin", "mini", weights="recorded"), (1, 1, 56, 84))
+    images, labels = data.split("test")
+    garments = [images[(labels == data.classes.index(n)).nonzero()[1, 0], 0] for n in ("trouser", "bag", "ankle boot")]
+    page = opened(explore.scene(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    scene = frame.get_by_label("the scene;")
+
+    def expected(places) -> tuple[torch.Tensor, list[float]]:
+        X = torch.zeros(1, 1, 56, 84, dtype=torch.uint8)
+        for (top, left), garment in zip(places, garments):
+            window = X[0, 0, top : top + 28, left : left + 28]
+            window.copy_(torch.maximum(window, garment))
+        with torch.no_grad():
+            maps = net[:-2](prepared(X, data))[0]
+        return maps, maps.mean((1, 2)).softmax(0).tolist()
+
+    def compared(places, shown: str) -> None:
+        page.tab.wait_for_function(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        maps, shares = expected(places)
+        found = [float(text) for text in frame.locator(".bars span:nth-child(3n)").all_inner_texts()]
+        assert found == pytest.approx(shares, abs=1e-3)
+        one = maps[data.classes.index(shown)]
+        row, column = divmod(int(one.argmax()), one.shape[1])
+        # A 3x3 convolution with padding, then three poolings of 3 with stride 2: element i looks at pixel 8 i + 7.
+        assert numbers(frame.locator(".live").inner_text()) == [row, column, 8 * row + 7, 8 * column + 7]
+        for at in ((0, 1), (4, 7)):
+            point_at(page, frame.get_by_label("the map of a class"), at, way)
+            assert numbers(frame.locator(".live").inner_text()) == [
+                *at,
+                pytest.approx(one[at].item(), rel=0.01, abs=5e-3),
+            ]
+
+    places = [[4, 2], [26, 28], [2, 54]]
+    compared(places, "trouser")
+    # The boot goes down, the bag to the left; one by its sliders, one by hand.
+    press(page, frame.get_by_label("ankle boot", exact=True).and_(frame.locator("input")), way)
+    slide(page, "down", 20, way)
+    places[2] = [20, 54]
+    if way == "keys":
+        press(page, frame.get_by_label("bag", exact=True).and_(frame.locator("input")), way)
+        scene.focus()
+        for key in ["ArrowLeft"] * 3 + ["ArrowUp"]:
+            page.tab.keyboard.press(key)
+        places[1] = [24, 22]
+    elif way == "mouse":
+        scene.scroll_into_view_if_needed()
+        box = scene.bounding_box()
+        unit = box["width"] / 84
+        page.tab.mouse.move(box["x"] + 40.5 * unit, box["y"] + 40.5 * unit)
+        page.tab.mouse.down()
+        page.tab.mouse.move(box["x"] + 30.5 * unit, box["y"] + 37.5 * unit, steps=3)
+        page.tab.mouse.up()
+        places[1] = [23, 18]
+    frame.locator("select").select_option(label="bag")
+    compared(places, "bag")
+    assert page.trouble == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_comparison(opened, way):
+    page = opened(explore.comparison(), phone=way == "touch")
+    frame = page.figure().locator(".frame")
+    every = d2lcnn.records.read()
+
+    def runs(name: str, variant: str = "mini", precision: str = "bf16") -> dict[int, float]:
+        found = d2lcnn.records.select(every, network=name, variant=variant)
+        return {r["seed"]: r["test_accuracy"] for r in found if r["recipe"]["precision"] == precision}
+
+    def means(labels: str) -> list[float]:
+        return [numbers(part)[0] for part in re.findall(r": (0\.\d+) at", labels)]
+
+    names = ("lenet", "alexnet", "vgg", "nin", "googlenet")
+    label = frame.get_by_role("img", name="Test accuracy by").get_attribute("aria-label")
+    assert means(label) == pytest.approx([sum(runs(n).values()) / len(runs(n)) for n in names], abs=6e-5)
+    assert frame.locator(".dot").count() == sum(len(runs(n)) for n in names)
+
+    def paired(a: str, b: str) -> None:
+        gaps = torch.tensor([runs(a)[seed] - runs(b)[seed] for seed in sorted(runs(a).keys() & runs(b).keys())])
+        found = numbers(frame.locator(".paired").inner_text().split(": ")[1].replace("+", ""))
+        assert found == pytest.approx([*gaps.tolist(), gaps.mean().item(), gaps.std().item()], abs=6e-5)
+
+    paired("vgg", "googlenet")
+    selects = frame.locator("select")
+    for n, name in ((1, "nin"), (2, "lenet")):
+        if way == "keys":
+            selects.nth(n).focus()
+            while selects.nth(n).input_value() != name:
+                page.tab.keyboard.press("ArrowUp" if n == 2 else "ArrowDown")
+        else:
+            selects.nth(n).select_option(name)
+    paired("nin", "lenet")
+    selects.nth(2).select_option("nin")
+    assert "two different" in frame.inner_text()
+    # Every axis, and what a dot tells.
+    for axis, cost in (("parameters", lambda t: t.parameters), ("macs", lambda t: t.macs)):
+        selects.nth(0).select_option(axis)
+        dot = frame.locator(".dot").nth(0)
+        dot.tap(force=True) if way == "touch" else dot.hover(force=True)
+        traced = d2lcnn.trace(d2lcnn.lenet(), (1, 1, 28, 28))
+        assert numbers(frame.locator(".live").inner_text())[:3] == [0, round(runs("lenet")[0], 4), cost(traced)]
+    selects.nth(0).select_option("field")
+    assert "receptive field" in frame.get_by_role("img", name="Test accuracy by").get_attribute("aria-label")
+    press(page, frame.get_by_label("full size"), way)
+    label = frame.get_by_role("img", name="Test accuracy by").get_attribute("aria-label")
+    full = [d2lcnn.records.select(every, network=n, variant="full") for n in ("alexnet", "vgg", "nin")]
+    assert means(label)[1:4] == pytest.approx([sum(r["test_accuracy"] for r in g) / len(g) for g in full], abs=6e-5)
+    assert page.trouble == []

@@ -3,8 +3,22 @@
 The operations run in the reader's browser, on the numbers and with the networks of the book.
 """
 
-from d2lcnn.explore.by_hand import convolution, shapes
+from d2lcnn.explore.by_hand import channels, convolution, pooling, shapes
+from d2lcnn.explore.designs import inception, vgg
 from d2lcnn.explore.page import Figure
-from d2lcnn.explore.trained import lenet, network
+from d2lcnn.explore.results import comparison
+from d2lcnn.explore.trained import lenet, network, scene
 
-__all__ = ["Figure", "convolution", "lenet", "network", "shapes"]
+__all__ = [
+    "Figure",
+    "channels",
+    "comparison",
+    "convolution",
+    "inception",
+    "lenet",
+    "network",
+    "pooling",
+    "scene",
+    "shapes",
+    "vgg",
+]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from d2lcnn._words import described
 from d2lcnn.data import FashionMNIST
+from d2lcnn.data.fashion_mnist import CLASSES
 from d2lcnn.explore.page import Figure, grid, packed, pictures, whole
 from d2lcnn.geometry import output_size
 
@@ -55,3 +59,40 @@ def shapes(n: int = 7, k: int = 3, padding: int = 0, stride: int = 2, dilation: 
     layers = [{"k": 7, "p": 3, "s": 2, "d": 1}, {"k": 3, "p": 1, "s": 2, "d": 1}, {"k": 3, "p": 1, "s": 1, "d": 1}]
     data = {"layer": layer, "layers": layers, "size": 64}
     return Figure("shapes", "how large is the output, and what does it see?", data)
+
+
+def channels(X: Any = None) -> Figure:
+    """Mix a picture's red, green and blue by the three weights of a 1x1 kernel, and read every pixel (chapter 3).
+
+    X (3, h, w) is uint8 or from 0 to 1, at most 160 pixels a side; by default matplotlib's photograph of Grace Hopper.
+    Raises TypeError and ValueError for others.
+    """
+    X = pictures("X", _portrait() if X is None else X, 3)
+    if max(X.shape[2:]) > 160:
+        raise ValueError(f"X must be at most 160 by 160 pixels; got shape {tuple(X.shape)}")
+    data = {"image": packed(X[0]), "shape": list(X.shape[1:])}
+    return Figure("channels", "three weights make a picture of a picture", data)
+
+
+def pooling(images: Tensor | None = None, names: list[str] | None = None) -> Figure:
+    """Move a garment, and see how much its edges change before and after a pooling (chapter 4).
+
+    `images` (N, 1, 28, 28) are uint8 or from 0 to 1, with a name each; by default a test picture of each class. Raises
+    TypeError and ValueError for others.
+    """
+    images = garments() if images is None else pictures("images", images, 1)
+    names = list(CLASSES[: len(images)] if names is None else names)
+    if images.shape[2:] != (28, 28):
+        raise ValueError(f"images must be 28 by 28; got shape {tuple(images.shape)}")
+    if len(names) != len(images) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"names must hold a text for each of {len(images)} images; got {described(names)}")
+    data = {"images": packed(images), "names": names, "first": min(7, len(names) - 1)}
+    return Figure("pooling", "move the picture: how much does the output change?", data)
+
+
+def _portrait() -> Tensor:
+    from matplotlib.cbook import get_sample_data
+    from PIL import Image
+
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)[:, 0:480:4, 16:496:4]

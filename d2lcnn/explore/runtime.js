@@ -254,7 +254,8 @@ fieldset { border: 0; padding: 0; min-width: 0; }
 .choice label:has(:checked) { background: var(--input-soft); border-color: var(--input); font-weight: 600; }
 .choice input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 .choice label { position: relative; }
-.menu { display: inline-flex; gap: 8px; align-items: center; }
+.menu { display: inline-flex; gap: 8px; align-items: center; max-width: 100%; }
+.menu span { white-space: nowrap; } select { min-width: 0; }
 .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 4px 18px; }
 .slider { display: grid; grid-template-columns: 1fr auto; align-items: center; column-gap: 8px; }
 .slider b { font-weight: 600; font-size: 14px; }
@@ -296,6 +297,7 @@ svg .faint { fill: var(--faint); }
   button, select, .choice label, .check { min-height: 44px; }
   .slider input { height: 40px; }
 }
+@media (max-width: 480px) { svg text { font-size: 20px; } }
 @media (prefers-reduced-motion: no-preference) { .mark { transition: all 80ms; } }
 `;
 

@@ -85,8 +85,7 @@ function build({ text, data, add, say, live, reset }) {
         stroke: on ? "var(--input)" : isDropped ? "var(--kernel)" : "var(--line)",
         "stroke-dasharray": isPadding || isDropped ? "4 3" : undefined }));
       if (!isPadding) {
-        parts.push(s("text", { x: (x + 0.5) * unit, y: top / 2 + 5, "text-anchor": "middle",
-          style: "font-size: 14px" }, String(touched[x])));
+        parts.push(s("text", { x: (x + 0.5) * unit, y: top / 2 + 5, "text-anchor": "middle" }, String(touched[x])));
       }
     }
     for (let i = 0; i < out; i++) {

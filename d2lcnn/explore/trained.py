@@ -28,6 +28,31 @@ def lenet(images: Tensor | None = None) -> Figure:
     return _network(nets.network("lenet", weights="recorded"), images, None, "LeNet at work", "lenet")
 
 
+def scene() -> Figure:
+    """Drag garments about a scene, and see NiN's class maps and scores follow (chapter 8).
+
+    The network is the mini one with its recorded weights; it was trained on single garments with a label.
+    """
+    height, width = 56, 84
+    net = nets.network("nin", "mini", weights="recorded")
+    data = FashionMNIST()
+    images, labels = data.split("test")
+    names = ["trouser", "bag", "ankle boot"]
+    chosen = [int((labels == data.classes.index(name)).nonzero()[1]) for name in names]
+    content = {
+        "net": exported(net, (1, 1, height, width)),
+        "images": packed(images[chosen]),
+        "names": names,
+        "places": [[4, 2], [26, 28], [2, 54]],
+        "scene": [height, width],
+        "classes": list(data.classes),
+        "shown": data.classes.index("trouser"),
+        "mean": float(f"{data.mean[0]:.6g}"),
+        "std": float(f"{data.std[0]:.6g}"),
+    }
+    return Figure("scene", "where did it see that?", content)
+
+
 def _network(net: nn.Module, images: Tensor | None, data: ImageData | None, title: str, name: str) -> Figure:
     if not isinstance(net, nn.Module):
         raise TypeError(f"net must be a torch.nn.Module, got {described(net)}")
