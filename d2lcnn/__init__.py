@@ -5,7 +5,7 @@ Everything a chapter uses is here: `d2lcnn.corr2d`, `d2lcnn.lenet`, `d2lcnn.fit`
 
 from importlib import import_module
 
-from d2lcnn import records
+from d2lcnn import explore, records
 from d2lcnn.checks import check
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
@@ -78,6 +78,7 @@ __all__ = [
     "corr2d_multi_in_out",
     "corr2d_multi_in_out_1x1",
     "evaluate",
+    "explore",
     "fit",
     "glorot_init",
     "grow_field",

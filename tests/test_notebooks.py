@@ -22,6 +22,7 @@ import d2lcnn
 from d2lcnn import ops
 
 PATHS = notebooks.notebooks()
+MOVING = 'class="d2lcnn-explore"'  # in the HTML of a figure of d2lcnn.explore
 TAGS = r"setup|figure|trains|hide-cell|nbval-ignore-output|defines:\w+|exercise:\d+\.\d+|solution:\d+\.\d+"
 
 
@@ -107,7 +108,9 @@ def test_figures_have_alt_text_and_numbered_captions(path, cells):
     chapter, count = int(path.stem[:2]), 0
     for cell, below in pairwise(cells):
         drawn = [output for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
-        assert len(drawn) == ("figure" in tags(cell)), cell.source
+        moving = [output for output in cell.get("outputs", []) if MOVING in output.get("data", {}).get("text/html", "")]
+        assert len(drawn) + len(moving) == ("figure" in tags(cell)), cell.source
+        assert all("text/plain" in output.data for output in moving)
         if drawn:
             count += 1
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")

@@ -31,6 +31,8 @@ ALLOWED = {
     "records": {"_files"},
     "statistics": set(),
     "studies": {"data", "layers", "nets", "provenance", "records", "statistics", "tracing", "training"},
+    "weights": {"saving"},
+    "explore": {"_files", "data", "geometry", "layers", "nets", "records", "tracing"},
     "figures": {"_modes", "geometry", "ops", "tracing"},
     "checks": {"geometry", "ops", "layers", "nets"},
     "d2l_bridge": {"training"},

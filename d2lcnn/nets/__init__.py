@@ -6,6 +6,8 @@ import difflib
 
 from torch import nn
 
+from d2lcnn._words import described
+
 # The module and the function of a network share a name: below, that name is the function.
 from d2lcnn.nets import alexnet as _alexnet
 from d2lcnn.nets import googlenet as _googlenet
@@ -40,15 +42,27 @@ def variant(name: str, size: str = "full") -> Variant:
 
 
 def network(
-    name: str, size: str = "full", *, num_classes: int = 10, in_channels: int = 1, input_size: int | None = None
+    name: str,
+    size: str = "full",
+    *,
+    num_classes: int = 10,
+    in_channels: int = 1,
+    input_size: int | None = None,
+    weights: str | None = None,
 ) -> nn.Module:
     """Build the network `name` in `size` "full" or "mini", for images of `input_size` pixels (None: the recipe's).
 
-    It keeps these arguments as `built_by`, so that it can be saved and built again.
+    It keeps these arguments as `built_by`, so that it can be saved and built again. With `weights="recorded"` a mini
+    network comes trained, in eval mode, as its record on Fashion-MNIST left it (`d2lcnn.weights` says which).
 
-    Raises ValueError for an unknown name or size, and for an input too small, naming the layer where the map vanishes.
+    Raises ValueError for an unknown name or size, for an input too small, naming the layer where the map vanishes, and
+    where no such weights are recorded; OSError where their file is missing or damaged.
     """
     chosen = variant(name, size)
+    if weights not in (None, "recorded"):
+        raise ValueError(f'weights must be None or "recorded", got {described(weights)}')
+    if weights and chosen is not NETWORKS[name]["mini"]:
+        raise ValueError(f'weights are recorded of mini networks only; got {size!r} for size, not "mini"')
     input_size = chosen.recipe.input_size if input_size is None else input_size
     _check_positive(input_size=input_size)
     options = {"num_classes": num_classes, "in_channels": in_channels}
@@ -58,6 +72,10 @@ def network(
     net = chosen.build(**options)
     check_input(net, (1, in_channels, input_size, input_size))
     net.built_by = {"name": name, "size": size, **options, "input_size": input_size}
+    if weights:
+        from d2lcnn.weights import load_into  # which reads files by what saves nets, and this room
+
+        load_into(net, name)
     return net
 
 
