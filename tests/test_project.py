@@ -28,7 +28,7 @@ ALLOWED = {
     "tracing": {"geometry", "layers"},
     "records": {"_files"},
     "figures": {"_modes", "geometry", "ops", "tracing"},
-    "checks": {"geometry", "ops", "layers", "nets"},
+    "checks": {"_files", "geometry", "ops", "layers", "nets"},
     "d2l_bridge": {"training"},
 }
 
