@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book test test-fast execute lint bench record handout lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -65,6 +65,11 @@ RUN = $(CACHE)/$(NET)-$(VARIANT)-$(SEED).pt
 record: setup  ## train and record one network, or go on with it: make record NET=lenet VARIANT=mini SEED=0
 	python -m d2lcnn train $(NET) --variant $(VARIANT) --seed $(SEED) --record --checkpoint $(RUN)
 	@rm -f $(RUN)
+
+HANDOUT ?= _build/class
+
+handout: setup  ## write the chapters without solutions, and a key beside them: make handout HANDOUT=folder
+	python tools/handout.py $(HANDOUT)
 
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade

@@ -1,12 +1,15 @@
 """What readers answer to the exercises that predict, explain, mend and design: slips with their hints, right ones."""
 
 import math
+import re
 import statistics
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import ROOT
 from torch import nn
 
 import d2lcnn
@@ -486,3 +489,43 @@ def test_every_kind_of_exercise_is_in_every_chapter():
         }
         assert {exercise.level for exercise in exercises.values()} == {"easy", "medium", "hard"}
         assert list(exercises) == list(range(1, len(exercises) + 1)) and len(exercises) >= 8
+
+
+def cells_of(chapter):
+    (path,) = (ROOT / "book").glob(f"{chapter:02}-*.ipynb")
+    return nbformat.read(path, as_version=4).cells
+
+
+@pytest.mark.parametrize("chapter", checks.CHAPTERS)
+def test_the_cells_that_stand_alone_say_what_they_should(capsys, chapter):
+    names = {"torch": torch, "nn": nn, "F": F, "math": math, "d2lcnn": d2lcnn}
+    run = 0
+    for cell in cells_of(chapter):
+        number = re.search(r"(exercise|solution):(\d+\.\d+)", " ".join(cell.metadata.get("tags", [])))
+        if number and cell.id.startswith("exercise-"):
+            exec(cell.source, names)
+            said = capsys.readouterr().out
+            end = "not tried yet." if number[1] == "exercise" else "right!\n"
+            assert f"Exercise {number[2]}: {end}" in said and ("right!" in said) == said.endswith("right!\n")
+            run += 1
+    assert run >= 6
+
+
+@pytest.mark.parametrize("chapter", checks.CHAPTERS)
+def test_headings_say_how_hard_an_exercise_is(chapter):
+    text = "\n".join(cell.source for cell in cells_of(chapter) if cell.cell_type == "markdown")
+    levels = {
+        int(n): level for n, level in re.findall(rf"^### Exercise {chapter}\.(\d+): .+ \((\w+)\)$", text, flags=re.M)
+    }
+    assert levels == {n: exercise.level for n, exercise in checks._exercises(chapter).items()}
+
+
+@pytest.mark.parametrize("chapter", checks.CHAPTERS)
+def test_statements_on_the_page_are_those_of_the_check(chapter):
+    for number, exercise in checks._exercises(chapter).items():
+        if exercise.kind == "explain":
+            (task,) = (
+                cell.source for cell in cells_of(chapter) if cell.source.startswith(f"### Exercise {chapter}.{number}:")
+            )
+            letters = sorted(getattr(exercise.task, "options", None) or exercise.task.right)
+            assert re.findall(r"^- \*\*(\w)\*\* ", task, flags=re.M) == letters
