@@ -164,6 +164,60 @@ def with_dropout():
     return net
 
 
+def with_pools(size):
+    net = modern(map(nn.ReLU, [False] * 4))
+    net[2], net[5] = nn.MaxPool2d(size, 2, 1), nn.MaxPool2d(size, 2, 1)
+    return net
+
+
+def circular():
+    net = modern(map(nn.ReLU, [False] * 4))
+    net[0] = nn.Conv2d(1, 6, 5, padding=2, padding_mode="circular")
+    return net
+
+
+def shuffled():
+    """The layers in another order than that in which they run, by names of their own."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last, self.middle, self.first = nn.Linear(84, 10), nn.Linear(120, 84), nn.Linear(400, 120)
+            self.b, self.a = nn.Conv2d(6, 16, 5), nn.Conv2d(1, 6, 5, padding=2)
+
+        def forward(self, X):
+            X = F.max_pool2d(self.a(X).relu(), 2)
+            X = F.max_pool2d(self.b(X).relu(), 2).flatten(1)
+            return self.last(self.middle(self.first(X).relu()).relu())
+
+    return Net()
+
+
+class WithoutPool(nn.Module):
+    """Its name holds "Pool", and its layers are defined last to first."""
+
+    def __init__(self, num_convs, c_in, c_out):
+        super().__init__()
+        for k in reversed(range(num_convs)):
+            stride = 2 if k == num_convs - 1 else 1
+            self.add_module(f"conv{k}", nn.Conv2d(c_out if k else c_in, c_out, 3, stride, 1))
+        self.num_convs = num_convs
+
+    def forward(self, X):
+        for k in range(self.num_convs):
+            X = torch.relu(self.get_submodule(f"conv{k}")(X))
+        return X
+
+
+class Asserting(d2lcnn.Inception):
+    def __init__(self):
+        super().__init__(192, 64, (48, 128), (8, 32), 32)
+
+    def forward(self, X):
+        assert X.shape[1] == 192 and X.dim() == 4
+        return super().forward(X)
+
+
 def nothing():
     """The right layers, and a forward that forgets its return."""
 
@@ -255,7 +309,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("1.1", torch.tensor([1.0, -1.0]), "two axes"),
         ("1.1", torch.tensor([[-1.0], [1.0]]), "neighbour below"),
         ("1.2", 1, "Flip the kernel"),
-        ("1.3", lambda X, K: d2lcnn.convolve2d(X, K), "K[a, b] goes with the copy that starts at row a and column b"),
+        ("1.3", lambda X, K: d2lcnn.convolve2d(X, K), "K[a, b] goes with the copy that starts at row a and column"),
         ("1.3", lambda X, K: d2lcnn.corr2d(X, K, padding=1), "shape"),
         ("1.3", d2lcnn.corr2d, "over the elements of K"),
         ("1.3", row_by_row, "over the elements of K"),
@@ -372,12 +426,12 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("9.2", (12832, 153632), "one bias for each output channel"),
         ("9.2", 15920, "A pair is expected, (with, without), but this is 15920"),
         ("9.3", lambda K, b, P, c: merged(K, b, P, c)[0], "A pair is expected"),
-        ("9.3", lambda K, b, P, c: (K, b), "On K (3, 2, 3, 3) and P (4, 3, 1, 1) the weight's shape (4,"),
+        ("9.3", lambda K, b, P, c: (K, b), "On K (3, 2, 3, 3) and P (4, 3, 1, 1) the weight's shape"),
         ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], b), "bias's shape"),
         ("9.3", lambda K, b, P, c: (merged(K, b, P, c)[0], c), "the bias is not"),
         ("9.3", lambda K, b, P, c: (merged(K.flip(2), b, P, c)[0], c), "something else than the pair"),
         ("9.4", 480, "all 192"),
-        ("9.4", 416, "That is the first block; the second has all of those as its"),
+        ("9.4", 416, "That is the first block; the second has all of those as"),
         ("9.4", 832.4, "Which way is it rounded?"),
         ("9.5", d2lcnn.Inception, "an nn.Module"),
         ("9.5", slim(c2=(96, 128)), "155,752 parameters"),
@@ -386,7 +440,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("9.5", chained(), "four branches"),
         ("9.5", Branches(1), "for the 3x3 convolution"),
         ("9.5", without_pooling(), "no maximum pooling"),
-        ("10.1", 187, "each parameter comes with its gradient and two running means"),
+        ("10.1", 187, "each parameter comes with its gradient and two running"),
         ("10.1", 748235936, "four bytes for each number"),
         ("10.2", lambda n: 1 / math.comb(2 * n, n), "There are two ways to put all the best runs on one side:"),
         ("10.2", lambda n: 2 / math.factorial(n + 1), "On n = 3"),
@@ -396,7 +450,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("10.3", lambda points: dominated(points, strictly=True), "D costs as much as C"),
         ("10.3", lambda points: [p for p in dominated(points) if p != "F"], "F costs more than C"),
         ("10.4", 8037, "Solve for n once more"),
-        ("10.4", 64298, "Rounded up, since with 64,298 the difference is not yet twic"),
+        ("10.4", 64298, "Rounded up, since with 64,298 the difference is not yet"),
         (
             "1.3",
             lambda X, K: F.conv2d(X[None, None].long(), K[None, None].long())[0, 0].numpy(),
@@ -405,20 +459,20 @@ def test_a_forgotten_return_is_told(say, exercise):
         (
             "1.3",
             lambda X, K: torch.from_numpy(np.array(loops(X.numpy(), K.numpy()))),
-            "Let it run over the elements of K only, and move whole slice",
+            "Let it run over the elements of K only, and move whole",
         ),
         ("2.3", lambda n, k, padding, stride: (n + 2 * padding - k) % 2, "The stride is not always 2"),
         (
             "2.3",
             lambda n, k, padding, stride: (n + 2 * padding - k) % stride != 0,
-            "It says whether something is left, and not how many elements",
+            "It says whether something is left, and not how many",
         ),
         (
             "2.3",
             lambda n, k, padding, stride: min(1, (n + 2 * padding - k) % stride),
-            "It says whether something is left, and not how many elements",
+            "It says whether something is left, and not how many",
         ),
-        ("2.1", "(3, 4)", "A pair is expected, (height, width), but this is the text '("),
+        ("2.1", "(3, 4)", "A pair is expected, (height, width), but this is the text"),
         ("2.2", 1.5, "a whole number is wanted"),
         ("4.4", lambda a, b: a.sub_(b).relu_().add_(b), "work on a copy (X.clone())"),
         ("4.4", lambda a, b: (a + b + torch.relu(a - b) + torch.relu(b - a)) / 2, "it calls div, too"),
@@ -440,6 +494,10 @@ def test_a_forgotten_return_is_told(say, exercise):
         ),
         ("5.2", modern(iter([nn.Tanh()] * 4)), "ReLU takes the sigmoid's place"),
         ("5.2", nothing(), "end it with `return`"),
+        ("5.2", modern(map(nn.ReLU, [False] * 4), nn.BatchNorm1d(10, affine=False)), "There is BatchNorm in it"),
+        ("5.2", with_pools(3), "poolings have windows of [3]"),
+        ("5.2", circular(), "With copied weights it gives other scores"),
+        ("5.2", d2lcnn.lenet(activation=nn.ReLU, pool=nn.MaxPool2d)[:-1], "the shape (3, 10) is expected"),
         ("5.4", lambda c: 0.75, "it must be computed from the argument"),
         ("5.4", lambda c: c[0, 0] / c[0].sum(), "count the right ones of all"),
         ("5.4", lambda c: c.amax(1).sum() / c.sum(), "the diagonal is"),
@@ -447,7 +505,7 @@ def test_a_forgotten_return_is_told(say, exercise):
         ("5.4", lambda c: (c.diag() / c.sum(1)).mean(), "Count pictures"),
         ("6.4", lambda X, p: F.dropout(X, p), "dropout is the very function to be written"),
         ("6.4", lambda X, p: F.dropout(X, p, inplace=True), "work on a copy (X.clone())"),
-        ("6.4", nn.Dropout(0.5), "Dropout.forward() takes 2 positional arguments but 3 were gi"),
+        ("6.4", nn.Dropout(0.5), "Dropout.forward() takes 2 positional arguments but 3 were"),
         ("6.5", flipped_in_place, "work on a copy (X.clone())"),
         ("8.3", lambda net, X, k: net[:-2](X)[:1, k].expand(len(X), -1, -1), "All pictures get the first one's map"),
         ("8.3", lambda net, X, k: net[:-2](X).flip(0)[:, k], "The order of the pictures is turned round"),
@@ -506,6 +564,7 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("5.2", modern(iter([nn.ReLU()] * 4)).double()),
         ("5.2", lazy()),
         ("5.2", d2lcnn.lenet(activation=nn.ReLU, pool=nn.MaxPool2d)),
+        ("5.2", shuffled()),
         ("5.3", 6.9078),
         ("5.3", torch.tensor(6.91)),
         ("5.4", lambda confusion: confusion.trace() / confusion.sum()),
@@ -527,6 +586,7 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("7.3", torch.tensor(4608)),
         ("7.4", strided),
         ("7.4", Strided),
+        ("7.4", WithoutPool),
         ("7.4", halved_by_hand),
         ("7.4", lambda *args: strided(*args).double().float()),
         ("8.1", torch.tensor(746240)),
@@ -544,6 +604,8 @@ def test_a_slip_gets_a_hint(say, exercise, slip, hint):
         ("9.3", lambda *args: [part.numpy() for part in merged(*args)]),
         ("9.4", np.int64(832)),
         ("9.5", slim()),
+        ("9.5", Asserting()),
+        ("9.5", nn.Sequential(nn.Identity(), slim(), nn.ReLU())[1:]),
         ("9.5", Branches(3)),
         ("9.5", slim(c2=(32, 96), c4=64).double()),
         ("10.2", lambda n: torch.tensor(2 * math.factorial(n) ** 2 / math.factorial(2 * n))),

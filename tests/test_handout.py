@@ -5,6 +5,7 @@ import re
 
 import handout
 import nbformat
+import pace
 import pytest
 from conftest import ROOT
 
@@ -75,3 +76,16 @@ def test_a_cell_tagged_answer_goes_into_the_key_alone():
 
 def test_make_handout_is_a_target():
     assert re.search(r"^handout: .*## ", (ROOT / "Makefile").read_text(), flags=re.M)
+
+
+def test_the_table_of_hours_is_that_of_the_chapters():
+    # Within what a few edited sentences change; `python tools/pace.py` renews it.
+    text, lines = pace.PAGE.read_text(), pace.table()
+    assert len(lines) == len(handout.notebooks()) + 3
+    for line in lines[2:]:
+        name, *numbers = [part.strip() for part in line.strip("|").split("|")]
+        (stated,) = (row for row in text.splitlines() if row.startswith(f"| {name} |"))
+        found = [float(part.replace(",", "")) for part in stated.strip("|").split("|")[1:]]
+        expected = [float(part.replace(",", "")) for part in numbers]
+        assert found[2:4] == expected[2:4]
+        assert all(abs(a - b) <= 0.15 * b for a, b in zip(found, expected))

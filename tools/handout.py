@@ -3,7 +3,7 @@
     python tools/handout.py FOLDER     FOLDER/handout: the chapters without solutions; FOLDER/key: the solutions alone
 
 The handout runs as it is: what a solution defines is used nowhere else. Outputs stay, but for those of the exercises,
-which are empty until somebody runs them. Answers to questions within the text (cells tagged `answer`) are left out, too.
+which are empty until somebody runs them. Answers to questions within the text (cells tagged `answer`) are left out.
 """
 
 import re
