@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist lock serve clean
+.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist handout lock serve clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -75,6 +75,11 @@ record: setup  ## train and record one network, or go on with it: make record NE
 
 dist: setup  ## build wheel and sdist into _build/dist, and try each in an empty environment
 	python tools/dist.py
+
+HANDOUT ?= _build/class
+
+handout: setup  ## write the chapters without solutions, and a key beside them: make handout HANDOUT=folder
+	python tools/handout.py $(HANDOUT)
 
 lock: setup  ## resolve the newest allowed versions into requirements.lock and environment.yml
 	python tools/lock.py --upgrade

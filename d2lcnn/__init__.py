@@ -6,7 +6,7 @@ Everything a chapter uses is here: `d2lcnn.corr2d`, `d2lcnn.lenet`, `d2lcnn.fit`
 from importlib import import_module
 
 from d2lcnn import explore, records
-from d2lcnn.checks import check
+from d2lcnn.checks import check, hint, progress
 from d2lcnn.data import Augment, FashionMNIST, ImageData
 from d2lcnn.geometry import grow_field, output_size, pair, receptive_field, same_padding
 from d2lcnn.history import History
@@ -84,6 +84,7 @@ __all__ = [
     "grow_field",
     "googlenet",
     "he_init",
+    "hint",
     "lenet",
     "network",
     "nin",
@@ -91,6 +92,7 @@ __all__ = [
     "output_size",
     "pair",
     "pool2d",
+    "progress",
     "receptive_field",
     "records",
     "same_padding",

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # For the notebooks' kernels, where make has not set it: sums depend on the number of threads.
     os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ["D2LCNN_PROGRESS"] = "off"  # solutions that are run here are nobody's progress
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -63,3 +64,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def say(capsys):
+    """What `check` prints about an answer."""
+    import d2lcnn
+
+    def check(exercise, answer):
+        d2lcnn.check(exercise, answer)
+        return capsys.readouterr().out
+
+    return check

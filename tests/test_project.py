@@ -34,7 +34,7 @@ ALLOWED = {
     "weights": {"saving"},
     "explore": {"_files", "data", "geometry", "layers", "nets", "records", "tracing"},
     "figures": {"_modes", "geometry", "ops", "tracing"},
-    "checks": {"geometry", "ops", "layers", "nets"},
+    "checks": {"_files", "geometry", "ops", "layers", "nets"},
     "d2l_bridge": {"training"},
 }
 

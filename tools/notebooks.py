@@ -78,6 +78,7 @@ def execute(path: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     os.environ.setdefault("OMP_NUM_THREADS", "2")  # sums depend on the number of threads
+    os.environ["D2LCNN_PROGRESS"] = "off"  # its solutions are nobody's progress
     os.environ["TQDM_DISABLE"] = "1"  # a live progress bar would be stored as a hundred lines
     resources = {"metadata": {"path": path.parent}}
     options = {"timeout": 900, "kernel_name": "python3", "coalesce_streams": True}
