@@ -22,19 +22,30 @@ help:  ## list the targets
 
 setup: .venv/ready  ## create the locked environment in .venv (the other targets do it for you)
 
+# An empty environment with the locked uv in it: $(call environment,FOLDER)
+define environment
+@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
+  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+$(PYTHON) -m venv --clear $(1)
+@mkdir -p $(CACHE)
+@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(CACHE)/uv.txt
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CACHE)/uv.txt
+endef
+
 .venv/ready: requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
-	  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
-	$(PYTHON) -m venv --clear .venv
-	@mkdir -p $(CACHE)
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(CACHE)/uv.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CACHE)/uv.txt
+	$(call environment,.venv)
 	uv pip install --quiet --python .venv --no-deps --require-hashes -r requirements.lock
 	uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 	@touch .venv/ready
 
-book: setup  ## build the HTML book into _build/html, warnings as errors
-	jupyter-book build . -W -n --keep-going
+# What builds the pages, and no more: pyproject's group `pages`, at the versions and with the hashes of the same lock.
+.venv-book/ready: requirements.lock pyproject.toml
+	$(call environment,.venv-book)
+	.venv-book/bin/uv pip install --quiet --python .venv-book --require-hashes --group pages -c requirements.lock
+	@touch .venv-book/ready
+
+book: .venv-book/ready  ## build the HTML book into _build/html, warnings as errors; needs no torch
+	.venv-book/bin/jupyter-book build . -W -n --keep-going
 
 # Two files side by side, on a thread each, are done sooner than one after the other on two; and on a machine that has
 # something else to do, two threads wait for each other at every small tensor, up to ten times as long as they compute.
@@ -70,7 +81,7 @@ lock: setup  ## resolve the newest allowed versions into requirements.lock and e
 	python tools/lock.py --upgrade
 
 serve: book  ## build the book and open it on http://localhost:8000
-	python -m http.server --directory _build/html --bind localhost 8000
+	.venv-book/bin/python -m http.server --directory _build/html --bind localhost 8000
 
 clean:  ## remove what was built; keep the environment
 	rm -rf _build .cache .pytest_cache .hypothesis .ruff_cache
