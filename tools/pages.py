@@ -4,6 +4,7 @@ Formulas become MathML when the book is built, so that no page carries a typeset
 uses: one style sheet without the rules that match nothing, the few icons that are shown, the scripts that do something.
 """
 
+import base64
 import re
 import struct
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import math_core
+import nbformat
 import pydata_sphinx_theme
 import tinycss2
 import ziamath
 from bs4 import BeautifulSoup
 from docutils.nodes import SkipNode
 from fontTools import subset
+from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 MATH_FONT = Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf"
 ICON_FONTS = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static/vendor/fontawesome/webfonts"
@@ -31,7 +35,10 @@ ICONS = {
 # Nothing here folds by a click but <details>, has tabs or runs code in the page; the search has a page of its own.
 UNUSED = ("fontawesome", "togglebutton", "design-tabs", "thebe")
 SEARCH = ("searchtools", "language_data", "searchindex")
-SHEET, FONTS = Path("_static/pages.css"), Path("_static/fonts")
+# Stands where the front page has the link to chapter 1 on Colab, until that chapter has its own.
+COLAB = "#on-colab"
+WORDS_A_MINUTE = 220
+SHEET, FONTS, PICTURES = Path("_static/pages.css"), Path("_static/fonts"), Path("_static/pictures")
 
 
 def mathml(tex: str, display: bool) -> str:
@@ -68,7 +75,11 @@ class Lightener:
         self._styles(soup)
         self._scripts(soup, name)
         self._images(soup)
-        self._names(soup)
+        self._landmarks(soup)
+        if name == self.app.config.root_doc:
+            self._front(soup)
+        elif article := soup.select_one("article h1"):
+            article.insert_after(self._reading_time(soup))
         return str(soup)
 
     def _styles(self, soup: BeautifulSoup) -> None:
@@ -107,10 +118,53 @@ class Lightener:
             image["loading"], image["decoding"] = "lazy", "async"
 
     @staticmethod
-    def _names(soup: BeautifulSoup) -> None:
+    def _landmarks(soup: BeautifulSoup) -> None:
         for cell in soup.find_all("th"):
             if not cell.get_text(strip=True):
                 cell.name = "td"
+        for element in soup.select(".citation, .citation-list"):
+            del element["role"]
+        for sidebar in soup.select("#pst-primary-sidebar"):
+            sidebar["role"], sidebar["aria-label"] = "region", "The book"
+
+    def _front(self, soup: BeautifulSoup) -> None:
+        for row in soup.select("article table tr"):
+            link = row.select_one("a[href]")
+            chapter = int(re.match(r"\d*", link["href"])[0] or 0) if link else 0
+            if chapter in self.app.config.chapter_pictures:
+                row.find_parent("table")["class"].append("chapters")
+                picture = {"src": f"../{PICTURES}/{chapter}.webp", "alt": "", "loading": "lazy"}
+                width, height = shown_at(figure(self.app, chapter))
+                row.td.insert(0, soup.new_tag("img", attrs=picture, width=width, height=height))
+        for link in soup.select('.opening a[href$=".html"]')[1:2]:
+            link["href"] = COLAB
+
+    @staticmethod
+    def _reading_time(soup: BeautifulSoup):
+        article = BeautifulSoup(str(soup.select_one("article")), "html.parser")
+        for element in article.select("pre, script, details, .headerlink, table.dataframe"):
+            element.decompose()
+        minutes = max(1, round(len(article.get_text().split()) / WORDS_A_MINUTE))
+        line = soup.new_tag("p", attrs={"class": "reading-time"})
+        line.string = f"{minutes} minute{'s' * (minutes > 1)} of reading"
+        return line
+
+
+def figure(app: Sphinx, chapter: int) -> Image.Image:
+    """Return the figure of a chapter that the configuration has chosen for the front page."""
+    number = app.config.chapter_pictures[chapter]
+    path = next(Path(app.srcdir).glob(f"book/{chapter:02}-*.ipynb"))
+    outputs = [o for cell in nbformat.read(path, as_version=4).cells for o in cell.get("outputs", [])]
+    figures = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    if not 1 <= number <= len(figures):
+        raise ExtensionError(f"chapter_pictures: {path.name} has {len(figures)} figures, there is no number {number}")
+    return Image.open(BytesIO(base64.b64decode(figures[number - 1])))
+
+
+def shown_at(picture: Image.Image) -> tuple[int, int]:
+    """Return the size in which the front page shows a figure."""
+    scale = min(240 / picture.width, 120 / picture.height)
+    return round(scale * picture.width), round(scale * picture.height)
 
 
 def words(folder: Path) -> set[str]:
@@ -186,6 +240,14 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     if exception or lightener is None or not lightener.sheets:
         return
     out = Path(app.outdir)
+    (out / PICTURES).mkdir(parents=True, exist_ok=True)
+    for chapter in app.config.chapter_pictures:
+        picture = figure(app, chapter)
+        small = picture.convert("RGB").resize([2 * length for length in shown_at(picture)], Image.Resampling.LANCZOS)
+        small.save(out / PICTURES / f"{chapter}.webp", quality=80)
+    front = out / f"{app.config.root_doc}.html"
+    launch = re.search(r'href="(https://colab[^"]+)"', next(out.glob("book/01-*.html")).read_text(encoding="utf-8"))
+    front.write_text(front.read_text(encoding="utf-8").replace(COLAB, launch[1]), encoding="utf-8")
     for path in out.glob("_static/**/*"):
         if path.is_file() and (path.suffix == ".map" or any(name in str(path) for name in UNUSED)):
             path.unlink()
@@ -219,5 +281,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
     app.connect("builder-inited", start)
-    app.connect("build-finished", finish)
+    app.connect("build-finished", finish, priority=900)  # the theme writes a style sheet then, too
+    app.add_config_value("chapter_pictures", {}, "env", types=(dict,))
+    app.connect("config-inited", lambda app, config: setattr(config, "ogp_site_url", config.html_baseurl))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
