@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book test test-fast execute lint bench record lock serve clean
+.PHONY: help setup book test test-fast execute lint bench record lock serve pdf clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -82,6 +82,15 @@ lock: setup  ## resolve the newest allowed versions into requirements.lock and e
 
 serve: book  ## build the book and open it on http://localhost:8000
 	.venv-book/bin/python -m http.server --directory _build/html --bind localhost 8000
+
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
+
+pdf: .venv-book/ready  ## print the book into _build/book.pdf with Chromium or Chrome
+	.venv-book/bin/jupyter-book build . --builder singlehtml -W -n --keep-going
+	@cp _build/singlehtml/book/index.html _build/singlehtml/book.html
+	$(or $(CHROMIUM),$(error no Chromium or Chrome is installed; try: make pdf CHROMIUM=/path/to/it)) --headless --disable-gpu \
+	  $(if $(filter 0,$(shell id -u)),--no-sandbox) --no-pdf-header-footer --generate-pdf-document-outline \
+	  --virtual-time-budget=60000 --print-to-pdf=_build/book.pdf file://$(CURDIR)/_build/singlehtml/book.html
 
 clean:  ## remove what was built; keep the environment
 	rm -rf _build .cache .pytest_cache .hypothesis .ruff_cache

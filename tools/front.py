@@ -34,7 +34,9 @@ def pixels(values: torch.Tensor, x: int, y: int, colour: str) -> list[str]:
         cells = [(r, c) for r, row in enumerate(levels) for c, value in enumerate(row) if value == level]
         squares = "".join(f"M{x + CELL * c} {y + CELL * r}h{CELL}v{CELL}h-{CELL}z" for r, c in cells)
         if squares:
-            paths.append(f'<path shape-rendering="crispEdges" fill="{colour}" fill-opacity="{level / LEVELS:.2f}" d="{squares}"/>')
+            paths.append(
+                f'<path shape-rendering="crispEdges" fill="{colour}" fill-opacity="{level / LEVELS:.2f}" d="{squares}"/>'
+            )
     return paths
 
 
@@ -52,15 +54,15 @@ def drawing() -> str:
     window = (LEFT + CELL * column, TOP + CELL * row)
     place = (RIGHT + CELL * column, out + CELL * row)
     described = (
-        f"A picture of {math.prod(picture.shape)} pixels, a pullover; a kernel of nine weights, which lies over three by three "
-        f"of them; and the {math.prod(answer.shape)} sums that it makes: orange where the pullover begins, blue where it ends. "
-        f"The largest is {largest:.2f}."
+        f"A picture of {math.prod(picture.shape)} pixels, a pullover; a kernel of nine weights, which lies over three "
+        f"by three of them; and the {math.prod(answer.shape)} sums that it makes: orange where the pullover begins, "
+        f"blue where it ends. The largest is {largest:.2f}."
     )
     right, bottom = window[0] + 3 * CELL, window[1] + 3 * CELL
     ends = kernel_top + 3 * cell
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 620 260" role="img" aria-label="{described}">',
-        f'<g font-family="system-ui, sans-serif" font-size="17" fill="currentColor" text-anchor="middle">',
+        '<g font-family="system-ui, sans-serif" font-size="17" fill="currentColor" text-anchor="middle">',
         f'<path d="M{right} {window[1]}L{MIDDLE} {kernel_top}M{right} {bottom}L{MIDDLE} {ends}'
         f'M{MIDDLE + 3 * cell} {kernel_top}L{place[0]} {place[1]}M{MIDDLE + 3 * cell} {ends}L{place[0]} {place[1] + CELL}" '
         f'stroke="{grids.KERNEL}" stroke-dasharray="4 3" stroke-opacity="0.7" fill="none"/>',
@@ -95,7 +97,7 @@ def card(svg: str) -> None:
     """Photograph the picture under the book's name, in the size that links are shown with."""
     from playwright.sync_api import sync_playwright
 
-    style = "body{margin:0;padding:60px 75px;width:1050px;height:510px;font:44px system-ui,sans-serif;color:#222} svg{width:1050px}"
+    style = "body{margin:60px 75px;font:44px system-ui,sans-serif;color:#222} svg{width:1050px}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=["--no-sandbox"]

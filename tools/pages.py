@@ -5,6 +5,7 @@ uses: one style sheet without the rules that match nothing, the few icons that a
 """
 
 import base64
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ ICONS = {
 # Nothing here folds by a click but <details>, has tabs or runs code in the page; the search has a page of its own.
 UNUSED = ("fontawesome", "togglebutton", "design-tabs", "thebe")
 SEARCH = ("searchtools", "language_data", "searchindex")
+# Names, punctuation and spaces in code have the colour of the text, and are most of the elements of a chapter.
+PLAIN = re.compile(r'<span class="(?:n|p|w)">([^<]*)</span>')
 # Stands where the front page has the link to chapter 1 on Colab, until that chapter has its own.
 COLAB = "#on-colab"
 WORDS_A_MINUTE = 220
@@ -71,12 +74,14 @@ class Lightener:
 
     def page(self, text: str, name: str) -> str:
         """Return the HTML of a page without what it does not use."""
-        soup = BeautifulSoup(text, "html.parser")
+        soup = BeautifulSoup(re.sub(PLAIN, r"\1", text), "html.parser")
         self._styles(soup)
         self._scripts(soup, name)
         self._images(soup)
         self._landmarks(soup)
-        if name == self.app.config.root_doc:
+        if self.app.builder.name == "singlehtml":
+            self._one_name_each(soup)
+        elif name == self.app.config.root_doc:
             self._front(soup)
         elif article := soup.select_one("article h1"):
             article.insert_after(self._reading_time(soup))
@@ -93,15 +98,18 @@ class Lightener:
             links[0].attrs = {"rel": "stylesheet", "href": root + SHEET.as_posix()}
 
     def _scripts(self, soup: BeautifulSoup, name: str) -> None:
+        options = Path(self.app.outdir) / "_static/documentation_options.js"
         unused = UNUSED if name == "search" else UNUSED + SEARCH
         for script in soup.find_all("script"):
             address, code = script.get("src", ""), script.string or ""
-            if any(word in address for word in unused) or re.search("THEBE|binderOptions|kernelName|thebe|togg?le", code):
+            if any(word in address for word in unused) or re.search(
+                "THEBE|binderOptions|kernelName|thebe|togg?le", code
+            ):
                 script.decompose()
-            elif "documentation_options" in address:
-                # Three lines, which others wait for.
+            elif "documentation_options" in address and options.exists():
+                # A few lines, which others wait for.
                 del script["src"]
-                script.string = (Path(self.app.outdir) / "_static/documentation_options.js").read_text()
+                script.string = options.read_text(encoding="utf-8")
             elif address and name != "search":
                 script["defer"] = None
         for link in soup.select('link[rel="preload"]'):
@@ -115,7 +123,8 @@ class Lightener:
             path = paths.get(unquote(Path(image["src"]).name))
             if path and path.suffix == ".png":
                 image["width"], image["height"] = (str(length) for length in size_of(path))
-            image["loading"], image["decoding"] = "lazy", "async"
+            if self.app.builder.name == "html":
+                image["loading"], image["decoding"] = "lazy", "async"
 
     @staticmethod
     def _landmarks(soup: BeautifulSoup) -> None:
@@ -126,6 +135,24 @@ class Lightener:
             del element["role"]
         for sidebar in soup.select("#pst-primary-sidebar"):
             sidebar["role"], sidebar["aria-label"] = "region", "The book"
+
+    @staticmethod
+    def _one_name_each(soup: BeautifulSoup) -> None:
+        """Where all pages are one, chapters have sections of the same name: put the chapter's before each."""
+        page, names, links = "", {}, []
+        for element in soup.select("article [id], article a[href]"):
+            name = element.get("id", "")
+            if name.startswith("document-"):
+                page = name
+            elif name:
+                element["id"] = f"{page}-{name}"
+                names.setdefault(name, element["id"])
+                names[page, name] = element["id"]
+            if element.get("href", "").startswith("#"):
+                links.append((page, element))
+        for page, link in links:
+            name = link["href"][1:]
+            link["href"] = "#" + names.get((page, name), names.get(name, name))
 
     def _front(self, soup: BeautifulSoup) -> None:
         for row in soup.select("article table tr"):
@@ -175,7 +202,7 @@ def words(folder: Path) -> set[str]:
 
 def _matches(selector: list, known: set[str]) -> bool:
     """Say whether all classes that a selector asks for exist (those inside :is() and :not() aside)."""
-    pairs = zip(selector, selector[1:])
+    pairs = itertools.pairwise(selector)
     return all(b.value in known for a, b in pairs if a == "." and b.type == "ident")
 
 
@@ -234,12 +261,7 @@ def write_font(source: Path, target: Path, characters: set[str]) -> None:
     target.write_bytes(buffer.getvalue())
 
 
-def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Write the one style sheet and the fonts of the pages; leave out of the site what no page loads."""
-    lightener: Lightener | None = getattr(app, "lightener", None)
-    if exception or lightener is None or not lightener.sheets:
-        return
-    out = Path(app.outdir)
+def _finish_front(app: Sphinx, out: Path) -> None:
     (out / PICTURES).mkdir(parents=True, exist_ok=True)
     for chapter in app.config.chapter_pictures:
         picture = figure(app, chapter)
@@ -248,6 +270,16 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     front = out / f"{app.config.root_doc}.html"
     launch = re.search(r'href="(https://colab[^"]+)"', next(out.glob("book/01-*.html")).read_text(encoding="utf-8"))
     front.write_text(front.read_text(encoding="utf-8").replace(COLAB, launch[1]), encoding="utf-8")
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Write the one style sheet and the fonts of the pages; leave out of the site what no page loads."""
+    lightener: Lightener | None = getattr(app, "lightener", None)
+    if exception or lightener is None or not lightener.sheets:
+        return
+    out = Path(app.outdir)
+    if app.builder.name == "html":
+        _finish_front(app, out)
     for path in out.glob("_static/**/*"):
         if path.is_file() and (path.suffix == ".map" or any(name in str(path) for name in UNUSED)):
             path.unlink()
@@ -260,13 +292,13 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         css.append(f"@font-face {{ font-family: {face}; src: url(fonts/{name}.woff2) }}")
     formulas = "".join(m for page in out.rglob("*.html") for m in re.findall("<math.*?</math>", page.read_text(), re.S))
     write_font(MATH_FONT, out / FONTS / "math.woff2", set(BeautifulSoup(formulas, "html.parser").get_text()) | {"√"})
-    css.append('@font-face { font-family: "STIX Two Math"; src: url(fonts/math.woff2) }\nmath { font-family: "STIX Two Math", math }')
+    css.append('@font-face { font-family: "STIX Two Math"; src: url(fonts/math.woff2) }')
     (out / SHEET).write_text("\n".join(css), encoding="utf-8")
 
 
 def start(app: Sphinx) -> None:
     """Have each page of the HTML site pass through a Lightener."""
-    if app.builder.name != "html":
+    if app.builder.name not in ("html", "singlehtml"):
         return
     app.lightener = lightener = Lightener(app)
     render = app.builder.templates.render
@@ -280,6 +312,8 @@ def start(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    # So that pages are written anew when this file has changed.
+    app.add_config_value("pages_extension", Path(__file__).read_text(encoding="utf-8"), "html", types=(str,))
     app.connect("builder-inited", start)
     app.connect("build-finished", finish, priority=900)  # the theme writes a style sheet then, too
     app.add_config_value("chapter_pictures", {}, "env", types=(dict,))
