@@ -14,7 +14,7 @@ export MPLCONFIGDIR := $(CACHE)/matplotlib
 export TORCHINDUCTOR_CACHE_DIR := $(CACHE)/torchinductor
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist handout lock serve clean
+.PHONY: help setup book site colab-check chapters lab test test-fast execute lint bench record dist handout lock serve pdf clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -22,19 +22,30 @@ help:  ## list the targets
 
 setup: .venv/ready  ## create the locked environment in .venv (the other targets do it for you)
 
+# An empty environment with the locked uv in it: $(call environment,FOLDER)
+define environment
+@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
+  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
+$(PYTHON) -m venv --clear $(1)
+@mkdir -p $(CACHE)
+@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(CACHE)/uv.txt
+$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CACHE)/uv.txt
+endef
+
 .venv/ready: requirements.lock
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v in {(3, 11), (3, 12), (3, 13)} or \
-	  sys.exit("d2lcnn needs Python 3.11, 3.12 or 3.13, but $(PYTHON) is %d.%d; try: make PYTHON=python3.12 $(MAKECMDGOALS)" % v)'
-	$(PYTHON) -m venv --clear .venv
-	@mkdir -p $(CACHE)
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(CACHE)/uv.txt
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(CACHE)/uv.txt
+	$(call environment,.venv)
 	uv pip install --quiet --python .venv --no-deps --require-hashes -r requirements.lock
 	uv pip install --quiet --python .venv --no-deps --no-build-isolation -e .
 	@touch .venv/ready
 
-book: setup  ## build the HTML book into _build/html, warnings as errors
-	jupyter-book build . -W -n --keep-going
+# What builds the pages, and no more: pyproject's group `pages`, at the versions and with the hashes of the same lock.
+.venv-book/ready: requirements.lock pyproject.toml
+	$(call environment,.venv-book)
+	.venv-book/bin/uv pip install --quiet --python .venv-book --require-hashes --group pages -c requirements.lock
+	@touch .venv-book/ready
+
+book: .venv-book/ready  ## build the HTML book into _build/html, warnings as errors; needs no torch
+	.venv-book/bin/jupyter-book build . -W -n --keep-going
 
 site: setup book  ## what a repository publishes, into _build/site: make site ADDRESS=https://github.com/me/mine
 	python tools/publish.py $(ADDRESS)
@@ -95,7 +106,16 @@ lab: chapters  ## open chapter 1 in JupyterLab, among copies of your own in my-c
 	jupyter lab $(MINE)/01-convolution.ipynb
 
 serve: book  ## build the book and open it on http://localhost:8000
-	python -m http.server --directory _build/html --bind localhost 8000
+	.venv-book/bin/python -m http.server --directory _build/html --bind localhost 8000
+
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome))
+
+pdf: .venv-book/ready  ## print the book into _build/book.pdf with Chromium or Chrome
+	.venv-book/bin/jupyter-book build . --builder singlehtml -W -n --keep-going
+	@cp _build/singlehtml/book/index.html _build/singlehtml/book.html
+	$(or $(CHROMIUM),$(error no Chromium or Chrome is installed; try: make pdf CHROMIUM=/path/to/it)) --headless --disable-gpu \
+	  $(if $(filter 0,$(shell id -u)),--no-sandbox) --no-pdf-header-footer --generate-pdf-document-outline \
+	  --virtual-time-budget=60000 --print-to-pdf=_build/book.pdf file://$(CURDIR)/_build/singlehtml/book.html
 
 clean:  ## remove what was built; keep the environment
 	rm -rf _build .cache .pytest_cache .hypothesis .ruff_cache

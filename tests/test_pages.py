@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import inspect
 import os
 import re
 import shutil
@@ -37,10 +38,10 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Jupyter Book declares the address of Thebe, which the book does not use, twice; no setting prevents it.
-HARMLESS = "Identifier 'THEBE_JS_URL' has already been declared"
+# In bytes, not compressed: a front page with its pictures, and another page without its figures.
+FRONT, OTHERS = 700_000, 1_200_000
 EVERYTHING_LOADED = """async () => {
-    await (window.MathJax?.startup?.promise);
+    await document.fonts.ready;
     const images = [...document.images];
     for (const image of images) image.loading = "eager";
     await Promise.all(images.map((image) => image.decode().catch(() => null)));
@@ -52,12 +53,12 @@ OVERFLOW = """() => {
         || scrolls(e.parentElement));
     const out = [...document.querySelectorAll("article.bd-article *")].filter((e) =>
         e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && e.checkVisibility()
-        && !e.closest("mjx-assistive-mml") && !scrolls(e));
+        && !scrolls(e));
     return {wide, out: out.map((e) => e.tagName + ": " + e.textContent.trim().slice(0, 60))};
 }"""
 PROSE = """() => {
     const article = document.querySelector("article.bd-article").cloneNode(true);
-    article.querySelectorAll("pre, code, mjx-container, script, style").forEach((e) => e.remove());
+    article.querySelectorAll("pre, code, math, script, style").forEach((e) => e.remove());
     return article.textContent;
 }"""
 
@@ -68,9 +69,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def html() -> Path:
+def html(tmp_path_factory) -> Path:
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT), "-W", "-n", "--keep-going"]
-    env = {"MPLCONFIGDIR": str(ROOT / ".cache" / "matplotlib"), "NO_COLOR": "1", **os.environ}
+    # `make book` builds them where there is no torch.
+    without = tmp_path_factory.mktemp("without")
+    (without / "torch.py").write_text("raise ImportError('the pages are built without torch')")
+    env = {"NO_COLOR": "1", **os.environ, "PYTHONPATH": str(without)}
     result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if result.returncode:
         # Sphinx says a warning once: without the pages it has read, the next build repeats it.
@@ -109,9 +113,11 @@ def browser(tmp_path_factory):
 def page(request, browser, address):
     tab = browser.new_page(viewport=DESKTOP)
     trouble = {"console": [], "failed": [], "outside": []}
+    fetched = set()
 
     def fetch(route) -> None:
         if route.request.url.startswith(f"{address}/"):
+            fetched.add(unquote(urlsplit(route.request.url).path).lstrip("/"))
             route.continue_()
         else:
             trouble["outside"].append(route.request.url)
@@ -128,7 +134,7 @@ def page(request, browser, address):
     tab.on("response", answered)
     tab.goto(f"{address}/{request.param}.html", wait_until="load")
     tab.evaluate(EVERYTHING_LOADED)
-    yield SimpleNamespace(name=request.param, tab=tab, trouble=trouble)
+    yield SimpleNamespace(name=request.param, tab=tab, trouble=trouble, fetched=fetched)
     tab.close()
 
 
@@ -144,8 +150,26 @@ def source(page: str) -> str:
 
 
 def test_nothing_fails_and_nothing_is_fetched_from_outside(page):
-    console = [text for text in page.trouble["console"] if text != HARMLESS]
-    assert page.trouble | {"console": console} == {"console": [], "failed": [], "outside": []}
+    assert page.trouble == {"console": [], "failed": [], "outside": []}
+
+
+def test_it_is_light(page, html):
+    front = page.name == TOC["root"]
+    weights = {name: (html / name).stat().st_size for name in page.fetched if front or not name.startswith("_images/")}
+    assert f"{page.name}.html" in weights and "_static/pages.css" in weights
+    assert sum(weights.values()) <= (FRONT if front else OTHERS), weights
+
+
+@pytest.mark.parametrize(("scheme", "only"), [("light", None), ("dark", ["color-contrast"])])
+def test_axe_finds_nothing_to_mend(page, scheme, only):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.tab.emulate_media(color_scheme=scheme)
+    try:
+        found = axe.run(page.tab, options={"resultTypes": ["violations"], **({"runOnly": only} if only else {})})
+    finally:
+        page.tab.emulate_media(color_scheme="light")
+    assert [(v["id"], v["nodes"][0]["failureSummary"]) for v in found.response["violations"]] == []
+    assert found.response["passes"]
 
 
 def test_it_has_one_title(page):
@@ -160,8 +184,8 @@ def test_it_has_one_title(page):
 
 def test_every_formula_is_typeset(page):
     formulas = page.tab.query_selector_all(".math")
-    assert [f.inner_text() for f in formulas if not f.query_selector("mjx-container")] == []
-    assert page.tab.query_selector_all("mjx-merror, [data-mjx-error]") == []
+    assert [f.inner_text() for f in formulas if not f.query_selector("math > *")] == []
+    assert page.tab.query_selector_all("merror") == []
     assert not re.search(r"\$|\\[(\[]|\\begin|\\[a-z]+\{", page.tab.evaluate(PROSE))
     prose = re.sub(r"```.*?```|`[^`\n]*`", "", source(page.name), flags=re.S)
     assert len(formulas) == len(re.findall(r"\$\$.+?\$\$|\$[^$]+\$", prose, flags=re.S))
@@ -169,11 +193,15 @@ def test_every_formula_is_typeset(page):
 
 def test_every_figure_is_loaded_and_described(page):
     figures = page.tab.eval_on_selector_all(
-        "article.bd-article img", "images => images.map((i) => [i.getAttribute('alt'), i.naturalWidth, i.src])"
+        "article.bd-article img",
+        "images => images.map((i) => [i.getAttribute('alt'), i.naturalWidth, i.naturalHeight, i.width, i.height, i.src])",
     )
-    for alt, width, address in figures:
-        assert alt and alt.strip(), address
-        assert width > 0, address
+    for alt, *natural, width, height, address in figures:
+        # On the front page, the link beside a picture says what it stands for.
+        assert (alt == "") if page.name == TOC["root"] else alt.strip(), address
+        assert natural[0] > 0, address
+        assert width / height == pytest.approx(natural[0] / natural[1], rel=0.03), address
+    assert page.tab.query_selector_all("article.bd-article img:not([width][height])") == []
     assert len(figures) >= (4 if page.name in CHAPTERS else 0)
 
 
@@ -222,9 +250,48 @@ def test_every_page_leads_to_every_other(page, address):
 
 def test_a_chapter_can_be_launched_on_colab(page):
     launched = [link for link in hrefs(page.tab) if link.startswith("https://colab.research.google.com/github/")]
+    # From the front page, it is the first.
+    chapters = {TOC["root"]: CHAPTERS[0]} | {chapter: chapter for chapter in CHAPTERS}
     assert [link.split("/blob/")[1] for link in launched] == (
-        [f"colab/{page.name}.ipynb"] if page.name in CHAPTERS else []
+        [f"colab/{chapters[page.name]}.ipynb"] if page.name in chapters else []
     )
+
+
+def test_the_front_page_shows_what_the_book_is(html):
+    import front
+
+    assert front.DRAWING.read_text(encoding="utf-8") == front.drawing()
+    text = (html / f"{TOC['root']}.html").read_text(encoding="utf-8")
+    opening = text[: text.index('id="the-chapters"')]
+    assert "<svg" in opening and "make book" in opening and f'href="{Path(CHAPTERS[0]).name}.html"' in opening
+    for chapter in CHAPTERS:
+        assert re.search(
+            rf"<tr.*?/{int(Path(chapter).name[:2])}\.webp.*?{Path(chapter).name}.*?</tr>", text, flags=re.S
+        )
+
+
+def test_it_says_how_long_it_is_and_what_it_is_about(page):
+    described = page.tab.get_attribute('meta[name="description"]', "content")
+    assert len(described) > 40
+    assert page.tab.get_attribute('meta[property="og:image"]', "content").endswith("_static/card.png")
+    times = page.tab.eval_on_selector_all(".reading-time", "lines => lines.map((line) => line.textContent)")
+    assert len(times) == (page.name != TOC["root"])
+    assert all(re.fullmatch(r"\d+ minutes? of reading", time) for time in times)
+
+
+@pytest.mark.parametrize("name", [TOC["root"], CHAPTERS[0], CHAPTERS[-1]])
+def test_it_can_be_read_from_a_folder(browser, html, name):
+    tab = browser.new_page(viewport=DESKTOP)
+    trouble, asked = [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("requestfailed", lambda request: trouble.append(request.url))
+    tab.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: trouble.append(str(error)))
+    tab.goto((html / f"{name}.html").as_uri(), wait_until="load")
+    tab.evaluate(EVERYTHING_LOADED)
+    assert trouble == [] and len(asked) > 5
+    assert all(url.startswith((html.as_uri(), "data:")) for url in asked)
+    tab.close()
 
 
 def test_the_page_of_references_lists_every_work(html):
@@ -290,3 +357,18 @@ def test_the_published_wheel_is_the_tested_package(site):
     tracked = subprocess.check_output(["git", "ls-files", "d2lcnn"], cwd=ROOT, text=True).split()
     assert held.keys() >= set(tracked)
     assert all(content == (ROOT / name).read_bytes() for name, content in held.items())
+
+
+def test_the_package_reference_has_the_signatures_of_the_package(html):
+    text = (html / "book" / "api.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<dt class="sig [^>]*id="(d2lcnn[^"]+)">(.*?)</dt>', text, flags=re.S)
+    seen = 0
+    for name, entry in entries:
+        thing = functools.reduce(lambda found, part: getattr(found, part, None), name.split(".")[1:], d2lcnn)
+        shown = re.findall(r'<em class="sig-param">.*?<span class="pre">(\w+)</span></span>', entry, flags=re.S)
+        if not callable(thing) or not shown:
+            continue
+        parameters = [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
+        assert shown == parameters, name
+        seen += 1
+    assert seen > 50
