@@ -46,6 +46,18 @@ def test_output_size_is_the_shape_that_torch_returns(n, k, padding, stride, dila
 
 
 @repeatable
+@given(st.integers(1, 20), st.integers(1, 6), st.integers(1, 4))
+def test_padding_k_less_1_in_all_gives_n_over_s_rounded_up(n, k, stride):
+    row = F.pad(torch.ones(1, 1, n), ((k - 1) // 2, k // 2))
+    assert F.conv1d(row, torch.ones(1, 1, k), stride=stride).shape[2] == -(-n // stride)
+
+
+def test_with_a_dilation_that_padding_is_no_longer_enough():
+    assert output_size(10, 3, padding=1, dilation=2) == 8
+    assert output_size(10, 3, padding=same_padding(3, dilation=2), dilation=2) == 10
+
+
+@repeatable
 @given(st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.data())
 def test_output_size_of_pooling_is_torchs(n, k, stride, dilation, data):
     padding = data.draw(st.integers(0, k // 2), label="padding")
