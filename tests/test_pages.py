@@ -163,6 +163,8 @@ def test_it_is_light(page, html):
 @pytest.mark.parametrize(("scheme", "only"), [("light", None), ("dark", ["color-contrast"])])
 def test_axe_finds_nothing_to_mend(page, scheme, only):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    # At once: no colour half way between two.
+    page.tab.add_style_tag(content="* { transition: none !important }")
     page.tab.emulate_media(color_scheme=scheme)
     try:
         found = axe.run(page.tab, options={"resultTypes": ["violations"], **({"runOnly": only} if only else {})})
@@ -194,7 +196,7 @@ def test_every_formula_is_typeset(page):
 def test_every_figure_is_loaded_and_described(page):
     figures = page.tab.eval_on_selector_all(
         "article.bd-article img",
-        "images => images.map((i) => [i.getAttribute('alt'), i.naturalWidth, i.naturalHeight, i.width, i.height, i.src])",
+        "images => images.map((i) => [i.alt, i.naturalWidth, i.naturalHeight, i.width, i.height, i.src])",
     )
     for alt, *natural, width, height, address in figures:
         # On the front page, the link beside a picture says what it stands for.
@@ -218,6 +220,7 @@ def test_solutions_are_folded_and_open_on_a_click(page):
     folds = page.tab.query_selector_all("article.bd-article details")
     assert len(folds) >= (3 if page.name in CHAPTERS else 0)
     for fold in folds:
+        fold.scroll_into_view_if_needed()
         assert fold.get_attribute("open") is None
         assert not fold.query_selector("pre").is_visible()
         assert fold.query_selector("summary").inner_text().strip() == "Show the solution"

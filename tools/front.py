@@ -34,9 +34,8 @@ def pixels(values: torch.Tensor, x: int, y: int, colour: str) -> list[str]:
         cells = [(r, c) for r, row in enumerate(levels) for c, value in enumerate(row) if value == level]
         squares = "".join(f"M{x + CELL * c} {y + CELL * r}h{CELL}v{CELL}h-{CELL}z" for r, c in cells)
         if squares:
-            paths.append(
-                f'<path shape-rendering="crispEdges" fill="{colour}" fill-opacity="{level / LEVELS:.2f}" d="{squares}"/>'
-            )
+            fill = f'fill="{colour}" fill-opacity="{level / LEVELS:.2f}"'
+            paths.append(f'<path shape-rendering="crispEdges" {fill} d="{squares}"/>')
     return paths
 
 
@@ -64,7 +63,8 @@ def drawing() -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 620 260" role="img" aria-label="{described}">',
         '<g font-family="system-ui, sans-serif" font-size="17" fill="currentColor" text-anchor="middle">',
         f'<path d="M{right} {window[1]}L{MIDDLE} {kernel_top}M{right} {bottom}L{MIDDLE} {ends}'
-        f'M{MIDDLE + 3 * cell} {kernel_top}L{place[0]} {place[1]}M{MIDDLE + 3 * cell} {ends}L{place[0]} {place[1] + CELL}" '
+        f"M{MIDDLE + 3 * cell} {kernel_top}L{place[0]} {place[1]}"
+        f'M{MIDDLE + 3 * cell} {ends}L{place[0]} {place[1] + CELL}" '
         f'stroke="{grids.KERNEL}" stroke-dasharray="4 3" stroke-opacity="0.7" fill="none"/>',
         *pixels(picture, LEFT, TOP, "currentColor"),
         *pixels(answer / largest, RIGHT, out, grids.KERNEL),
