@@ -69,7 +69,8 @@ def progress() -> None:
 
 def _exercises(chapter: int) -> dict:
     with torch.random.fork_rng([]):  # a module draws weights when it is first imported
-        return import_module(f"d2lcnn.checks.chapter{chapter}").EXERCISES
+        module = import_module(f"d2lcnn.checks.chapter{chapter}")
+    return module.EXERCISES
 
 
 def _exercise(number: str):
