@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+import torch
+
 from d2lcnn.checks import _progress
 from d2lcnn.checks._answers import NotTried, Wrong, cut, safely, touched
 from d2lcnn.checks._guard import Overtime, guarded
@@ -66,7 +68,9 @@ def progress() -> None:
 
 
 def _exercises(chapter: int) -> dict:
-    return import_module(f"d2lcnn.checks.chapter{chapter}").EXERCISES
+    with torch.random.fork_rng([]):  # a module draws weights when it is first imported
+        module = import_module(f"d2lcnn.checks.chapter{chapter}")
+    return module.EXERCISES
 
 
 def _exercise(number: str):

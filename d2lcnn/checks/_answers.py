@@ -99,7 +99,7 @@ def unchanged(before: Any, after: Any) -> bool:
     if isinstance(before, Tensor):
         return (
             isinstance(after, Tensor)
-            and (before.shape, before.dtype, before.requires_grad) == (after.shape, after.dtype, after.requires_grad)
+            and (before.shape, before.dtype) == (after.shape, after.dtype)
             and torch.equal(before.detach(), after.detach())
         )
     if isinstance(before, nn.Module):

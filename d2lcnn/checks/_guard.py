@@ -98,7 +98,7 @@ def _raise_in(thread: int) -> None:
 def _state_kept() -> Iterator[None]:
     dtype, threads, numbers = torch.get_default_dtype(), torch.get_num_threads(), random.getstate()
     array_numbers, deterministic = np.random.get_state(), torch.are_deterministic_algorithms_enabled()
-    tracer, profiler, folder = sys.gettrace(), sys.getprofile(), Path.cwd()
+    tracer, profiler, folder = sys.gettrace(), sys.getprofile(), _folder()
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     try:
         with (
@@ -124,7 +124,15 @@ def _state_kept() -> Iterator[None]:
             sys.settrace(tracer)
         if sys.getprofile() is not profiler:
             sys.setprofile(profiler)
-        os.chdir(folder)
+        if folder and folder != _folder():
+            os.chdir(folder)
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109, since it is compared and handed back
+    except OSError:  # deleted under the reader's feet
+        return ""
 
 
 @contextlib.contextmanager

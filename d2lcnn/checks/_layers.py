@@ -38,7 +38,7 @@ class Steps(TorchFunctionMode):
             step = Step(name, sorted({self._made[id(x)] for x in _tensors((args, kwargs)) if id(x) in self._made}))
             if name in ("conv2d", "linear"):
                 step.weight = kwargs.get("weight", args[1] if len(args) > 1 else None)
-                step.window = step.weight.shape[-1] if name == "conv2d" else 1
+                step.window = max(step.weight.shape[2:]) if name == "conv2d" else 1
             values = [*args[2:], *kwargs.values()]
             if name == "conv2d":
                 step.stride = _pair(kwargs.get("stride", args[3] if len(args) > 3 else 1))

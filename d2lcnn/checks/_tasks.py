@@ -77,9 +77,15 @@ class Number:
             return "The sign is the other way round."
         if self.right and value > 0:
             ratio = value / self.right
-            for factor, text in ((2, "twice"), (0.5, "half"), (100, "a hundred times"), (1000, "a thousand times")):
+            told = {
+                2: "Something is counted twice.",
+                0.5: "Something is counted once of which there are two.",
+                100: "Is it a share, or per cent?",
+                1000: "Look at the units.",
+            }
+            for factor, text in told.items():
                 if math.isclose(ratio, factor, rel_tol=1e-6):
-                    return f"It is {text} what is expected. {self.hint}".rstrip()
+                    return f"{text}{pad(self.hint)}"
         size = "large" if value > self.right else "small"
         return f"It is too {size}.{pad(self.hint)}"
 
@@ -309,7 +315,7 @@ def _equal(result: Any, expected: Any) -> bool:
     if isinstance(expected, (int, float)) and not isinstance(result, (int, float)):
         return False
     if isinstance(expected, float) and isinstance(result, (int, float)):
-        return abs(result - expected) <= 1e-5 * abs(expected) + 1e-9
+        return abs(result - expected) <= 1e-5 * abs(expected) + 6e-5  # four decimals will do
     return result == expected
 
 

@@ -114,8 +114,8 @@ _POOLED = [
     (_SIGNED, 2),
     (_SIGNED, (1, 2)),
     (_SIGNED, (3, 4)),
-    (_random(3, 5, 7), (2, 3)),
-    (_random(2, 6, 6, seed=1).abs() + 1, 3),
+    (_random(5, 7), (2, 3)),
+    (_random(6, 6, seed=1).abs() + 1, 3),
     (_random(4, 4, seed=2), 1),
 ]
 _PADDED = [
