@@ -285,8 +285,8 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--seeds", type=_seeds, default=range(8), metavar="A-B", help="from A to B, or one (0-7)")
     study.add_argument("--jobs", type=_whole(1), default=1, metavar="N", help="runs side by side (%(default)s)")
     study.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1, mps (the fastest there is)")
-    folder = {"type": Path, "default": records.FOLDER, "metavar": "DIR"}
-    study.add_argument("--record", **folder, help="read and write records in DIR/NAME (the package's records)")
+    where = "read and write records in DIR/NAME (the package's records)"
+    study.add_argument("--record", type=Path, default=records.FOLDER, metavar="DIR", help=where)
 
     trace = _command(commands, "trace", _trace, "show every layer's shape, parameters, work and receptive field")
     trace.add_argument("net", metavar="NET", help="lenet, alexnet, vgg, nin or googlenet")

@@ -99,7 +99,7 @@ def select(records: Iterable[Record] | None = None, **fields: Any) -> list[Recor
 def pack(right: Iterable[bool]) -> str:
     """What a record's field `right` holds: the number of test pictures, then a bit for each in base 64."""
     bits = np.asarray(right, dtype=bool)
-    return f"{len(bits)} {base64.b64encode(np.packbits(bits)).decode()}"
+    return f"{len(bits)} {base64.b64encode(np.packbits(bits).tobytes()).decode()}"
 
 
 def right(record: Record) -> np.ndarray:

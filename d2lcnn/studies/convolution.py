@@ -1,5 +1,6 @@
 """Does convolution earn its keep? (chapters 3 and 5)"""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from torch import nn
@@ -21,7 +22,7 @@ def fully_connected(first: int, second: int = 0) -> nn.Sequential:
 
 
 # With each its learning rate: of 0.001, 0.003 and 0.01 the best for the validation pictures, by seed 100.
-_NETS = {
+_NETS: dict[str, tuple[Callable[..., nn.Module], dict[str, int], float]] = {
     "conv": (convolutional, {}, 1e-2),
     "fc_same_parameters": (fully_connected, {"first": 77}, 3e-3),
     "fc_same_work": (fully_connected, {"first": 478, "second": 84}, 3e-3),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from statistics import mean, stdev
 from typing import Any
 
-from d2lcnn import records, statistics
+from d2lcnn import statistics
+from d2lcnn.records import Estimate, Record, Table
 from d2lcnn.studies.protocol import Study
 
 
@@ -17,7 +18,7 @@ class Results:
     is recorded.
     """
 
-    def __init__(self, study: Study, runs: dict[str, list[records.Record]]) -> None:
+    def __init__(self, study: Study, runs: dict[str, list[Record]]) -> None:
         every = [record for found in runs.values() for record in found]
         if not every:
             raise ValueError(f"study {study.name} has no records yet: python -m d2lcnn study {study.name}")
@@ -30,7 +31,7 @@ class Results:
         self.seeds = tuple(sorted(set.intersection(*(set(found) for found in own.values()))))
         self._runs = {name: [found[seed] for seed in self.seeds] for name, found in own.items()}
 
-    def records(self, variant: str) -> list[records.Record]:
+    def records(self, variant: str) -> list[Record]:
         """The records of a variant, by seed."""
         if variant not in self._runs:
             raise ValueError(f"variant must be one of {', '.join(self._runs)}, got {variant!r}")
@@ -61,16 +62,16 @@ class Results:
         """First minus second, paired by seed, with the exact p of the sign-flip test."""
         return statistics.paired(self.values(first, measure), self.values(second, measure))
 
-    def table(self, *measures: str) -> records.Table:
+    def table(self, *measures: str) -> Table:
         """A row for each variant: parameters, MACs, runs, test accuracy and `measures`, mean and spread over seeds."""
         rows = []
         for name in self._runs:
             row = {"variant": name, "parameters": self.mean(name, "parameters"), "macs": self.mean(name, "macs")}
             row["runs"] = len(self.seeds)
             for measure in ("test_accuracy", *measures):
-                row[measure] = records.Estimate(self.mean(name, measure), self.spread(name, measure))
+                row[measure] = Estimate(self.mean(name, measure), self.spread(name, measure))
             rows.append(row)
-        return records.Table(tuple(rows))
+        return Table(tuple(rows))
 
     def __repr__(self) -> str:
         lines = [

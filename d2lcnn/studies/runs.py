@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2lcnn import records
-from d2lcnn.data import Augment, FashionMNIST
+from d2lcnn.data import Augment, Batches, FashionMNIST
 from d2lcnn.provenance import code_revision, describe_run
 from d2lcnn.studies.protocol import Study
 from d2lcnn.tracing import trace
@@ -31,20 +31,20 @@ def train(
     Ctrl-C raises KeyboardInterrupt: half a run answers nothing.
     """
     variant, revision = study.variants[name], code_revision()
-    protocol, device = variant.protocol, find_device(device)
+    protocol, where = variant.protocol, find_device(device)
     data = protocol.prepare(_data(), seed)
     augment = None if protocol.augment is None else Augment(**protocol.augment)
     batches = data.train(protocol.batch_size, seed=seed, augment=augment)
     torch.manual_seed(seed)
     net = variant.build(**variant.settings)
     found = trace(net, (1, 1, protocol.input_size, protocol.input_size))
-    history = fit(net, batches, data.validation(), **protocol.training, seed=seed, device=device, progress=progress)
+    history = fit(net, batches, data.validation(), **protocol.training, seed=seed, device=where, progress=progress)
     if len(history.rows) < protocol.epochs:
         raise KeyboardInterrupt
     right, loss = answers(net, data.test())
     measures = {"parameters": found.parameters, "macs": found.macs}
     if study.measure is not None:
-        measures |= study.measure(net, data, device)
+        measures |= study.measure(net, data, where)
     seconds = {part: sum(history[f"{part}_seconds"]) for part in ("load", "compute")}
     return net, {
         "schema_version": records.SCHEMA_VERSION,
@@ -62,18 +62,18 @@ def train(
         "seconds": seconds,
         "images_per_second": batches.num_examples * len(history.rows) / sum(seconds.values()),
         "code_revision": revision,
-    } | describe_run(device)
+    } | describe_run(where)
 
 
 @torch.no_grad()
-def answers(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, float]:
+def answers(net: nn.Module, batches: Batches) -> tuple[Tensor, float]:
     """Which pictures `net` names right, (N,) bool on the CPU, and its mean loss; in 32 bits, where the net is."""
-    device, right, loss = next(net.parameters()).device, [], 0.0
-    for X, y in batches.on(device):
+    parts, loss = [], 0.0
+    for X, y in batches.on(next(net.parameters()).device):
         scores = net(X)
-        right.append(scores.argmax(1) == y)
+        parts.append(scores.argmax(1) == y)
         loss += F.cross_entropy(scores, y, reduction="sum").item()
-    right = torch.cat(right).cpu()
+    right = torch.cat(parts).cpu()
     return right, loss / len(right)
 
 
@@ -106,8 +106,7 @@ def train_missing(
             yield _record(study, name, seed, folder, device)
         return
     threads = max(1, torch.get_num_threads() // jobs)
-    options = {"mp_context": get_context("spawn"), "initializer": torch.set_num_threads, "initargs": (threads,)}
-    with ProcessPoolExecutor(jobs, **options) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
         runs = [pool.submit(_record, study, name, seed, folder, device) for name, seed in todo]
         try:
             for run in as_completed(runs):

@@ -18,6 +18,8 @@ class BlurPool2d(nn.Module):
     Zhang, "Making convolutional networks shift-invariant again", 2019.
     """
 
+    kernel: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         line = torch.tensor([1.0, 2.0, 1.0]) / 4
