@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = {".css", ".html", ".ipynb", ".js", ".json", ".md", ".svg", ".txt", ".webmanifest", ".xml"}
 # How the set-up cell says where the package is: in a clone, the folder above; on a page, coloured.
 IN_A_CLONE = 'package = ".."'
-ON_A_PAGE = re.compile(r'(<span class="n">package</span> <span class="o">=</span> <span class="s2">(?:"|&quot;))\.\.')
+ON_A_PAGE = re.compile(r'(\bpackage(?:</span>)? <span class="o">=</span> <span class="s2">(?:"|&quot;))\.\.')
 
 
 class Address(NamedTuple):
