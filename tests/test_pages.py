@@ -221,6 +221,8 @@ def test_solutions_are_folded_and_open_on_a_click(page):
     assert len(folds) >= (3 if page.name in CHAPTERS else 0)
     for fold in folds:
         fold.scroll_into_view_if_needed()
+        # What comes into view is laid out in the next frame.
+        page.tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert fold.get_attribute("open") is None
         assert not fold.query_selector("pre").is_visible()
         assert fold.query_selector("summary").inner_text().strip() == "Show the solution"
