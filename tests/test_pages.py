@@ -207,6 +207,13 @@ def test_every_figure_is_loaded_and_described(page):
     assert len(figures) >= (4 if page.name in CHAPTERS else 0)
 
 
+def test_its_moving_figures_move(page):
+    figures = page.tab.query_selector_all(".d2lcnn-explore")
+    assert len(figures) >= (1 if page.name in CHAPTERS else 0)
+    for figure in figures:
+        assert figure.get_attribute("data-ready") is not None and figure.query_selector("input, button, select")
+
+
 def test_it_fits_the_window(page):
     try:
         for size in (DESKTOP, PHONE):

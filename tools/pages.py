@@ -102,9 +102,11 @@ class Lightener:
         unused = UNUSED if name == "search" else UNUSED + SEARCH
         for script in soup.find_all("script"):
             address, code = script.get("src", ""), script.string or ""
-            if any(word in address for word in unused) or re.search(
-                "THEBE|binderOptions|kernelName|thebe|togg?le", code
-            ):
+            # Those of the theme; a chapter's own are its figures.
+            is_idle = re.search("THEBE|binderOptions|kernelName|thebe|togg?le", code) and not script.find_parent(
+                "article"
+            )
+            if is_idle or any(word in address for word in unused):
                 script.decompose()
             elif "documentation_options" in address and options.exists():
                 # A few lines, which others wait for.
