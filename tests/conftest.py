@@ -76,3 +76,13 @@ def say(capsys):
         return capsys.readouterr().out
 
     return check
+
+
+def run(*arguments):
+    """Run the command line in this process and return its exit status."""
+    from d2lcnn import __main__ as cli
+
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import run
 
 from d2lcnn import __main__ as cli
 from d2lcnn import data, nets, provenance, records, training
@@ -40,13 +41,6 @@ def small(monkeypatch):
     small = ImageData(images, torch.arange(300) % 10, data.fashion_mnist.CLASSES)
     monkeypatch.setattr(data, "FashionMNIST", lambda root=None: small)
     return small
-
-
-def run(*arguments):
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return stop.code
 
 
 def start(command, folder, **env):

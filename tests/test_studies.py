@@ -10,10 +10,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, run
 from torch import nn
 
-from d2lcnn import __main__ as cli
 from d2lcnn import nets, records, studies
 from d2lcnn.data import FashionMNIST
 from d2lcnn.studies import Protocol, Results, Study, Variant, runs
@@ -320,13 +319,6 @@ def test_recorded_studies_are_whole(name):
 
 
 # The command line
-
-
-def run(*arguments):
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return stop.code
 
 
 def test_study_lists(capsys):
